@@ -1,0 +1,213 @@
+"""What a channel is: seven questions that ingest and autoreply ask of a platform, and the shapes of the answers.
+
+`verify` never raises on hostile input and compares secrets in constant time; `decode` and `parse` see verified bytes only and
+raise nothing but `MalformedPayload`. `send` never raises: what happened is a `SendResult`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from functions.common.message import Message, Verification
+
+
+class Credentials(BaseModel):
+    """What an account's secret holds, in the vendor's own field names. Unknown fields are refused: a typo must not weaken a check."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A webhook as it came. Header names are lower case; `query` is decoded once, in order, duplicates kept.
+
+    `path` is the path of our route (`/webhooks/{channel}/{account}`), `raw_query` the query string as it was sent.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    raw_query: str
+    headers: Mapping[str, str]
+    body: bytes
+    source_ip: str
+    received_at: datetime
+
+    def parameter(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What the platform is told. The body is sent as it is."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The webhook is the platform's, under `credentials`.
+
+    Where the signature does not cover the body, `replay_key` names the signature: one signature may vouch for one body only.
+    """
+
+    request: RawRequest
+    credentials: Any
+    verification: Verification
+    replay_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The webhook is not, or cannot be shown to be, the platform's. `reason` is for the log, never for the sender."""
+
+    reason: str
+    status: Literal[401, 403] = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A verified webhook, decrypted and parsed as far as its container goes. `body` is the channel's own business."""
+
+    verified: Verified
+    account: str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An item that needs nothing from us: a receipt, an echo, a follow event."""
+
+    kind: str
+    native_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """An item of a verified webhook that could not be read. `where` names its place in the payload, never its content."""
+
+    reason: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParseResult:
+    """Every item of a webhook, once: its counts add up to what was verified."""
+
+    messages: tuple[Message, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    errors: tuple[ItemError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingReply:
+    """A text for one contact. `message_id` is the message it answers (also the idempotency key where a platform takes one)."""
+
+    message_id: str
+    native_id: str | None
+    contact: str
+    text: str
+    not_after: datetime | None = None
+
+
+Outcome = Literal[
+    "sent",  # the platform took it
+    "duplicate",  # the platform had taken it before
+    "window_closed",  # too late, or too many
+    "rate_limited",  # not taken; try after `retry_after`
+    "auth_expired",  # not taken; the access token must be fetched anew
+    "invalid",  # not taken, and never will be
+    "transient",  # not taken, may be later
+    "unknown",  # nobody can say
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendResult:
+    """What became of a send. `retry_after` in seconds; `code` is the vendor's own; `provider_id` the id it gave our reply."""
+
+    outcome: Outcome
+    provider_id: str | None = None
+    retry_after: float | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResult:
+    """A platform's HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Unreachable(Exception):
+    """The request did not leave: nothing was sent."""
+
+
+class NoAnswer(Exception):
+    """The request left and no answer came back whole: it may or may not have been carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A platform's access token and for how many seconds it is good."""
+
+    value: str = field(repr=False)
+    expires_in: int
+
+
+class Outbound(Protocol):
+    """What a channel may use to reach its platform. The real one is `functions.autoreply.outbound.PlatformHttp`."""
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+
+    def origin(self, default: str) -> str:
+        """Scheme and host of the platform's API: `default`, or in a local run the simulator's address for it."""
+
+    def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpResult:
+        """One HTTP exchange, no retries, no redirects; `Unreachable` or `NoAnswer` when there was none."""
+
+    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+        """The account's access token out of the shared lease; `fetch` is called by at most one holder at a time."""
+
+    def forget_token(self, token: str) -> None:
+        """The platform refused this token: the next call fetches another."""
+
+
+class Adapter(Protocol):
+    """One platform, in one object without state. `idempotent_send`: the platform takes an idempotency key, so an unknown outcome may be tried again."""
+
+    channel: str
+    credentials: type[Credentials]
+    idempotent_send: bool
+
+    def verify(self, request: RawRequest, credentials: Any, now: datetime) -> Verified | Rejected:
+        """Whether the webhook is the platform's, from the raw bytes and the configured mode alone."""
+
+    def decode(self, verified: Verified, account: str) -> Payload:
+        """Decrypt and parse the container; `MalformedPayload` when it is not the platform's format."""
+
+    def handshake(self, payload: Payload) -> HttpAnswer | None:
+        """The answer to a console's verification call, or None when this is not one."""
+
+    def parse(self, payload: Payload) -> ParseResult:
+        """Every item of the webhook as a message, an ignored item or an error; one bad item spares its siblings.
+
+        A message's `reply` says until when and how often the platform lets us answer it.
+        """
+
+    def acknowledge(self, payload: Payload, result: ParseResult) -> HttpAnswer:
+        """What the platform wants to hear once the messages are safe."""
+
+    def send(self, reply: OutgoingReply, credentials: Any, outbound: Outbound) -> SendResult:
+        """Send one text."""

@@ -1,0 +1,116 @@
+"""The configuration bundle: everything operators edit, validated, compiled to one immutable JSON document with a hash.
+
+A function holds a default bundle in its zip (`functions/bundle.json`), looks for a newer one in the config bucket at most every 30 s,
+and keeps the last good one when the newer is bad or the bucket does not answer. `postroom config` makes and publishes bundles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from functions.common.clock import Clock
+from functions.common.errors import BundleInvalid
+from functions.common.telemetry import Telemetry
+
+CURRENT_KEY = "bundles/current.json"
+LOOK_EVERY = timedelta(seconds=30)
+DEFAULT_PATH = Path(__file__).parent.parent / "bundle.json"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """`sections` holds one entry per file in config/, by the file's name without its ending; `hash` is 12 hex digits of it."""
+
+    hash: str
+    sections: dict[str, Any]
+
+
+def bundle_hash(sections: dict[str, Any]) -> str:
+    """The hash that names a bundle: of its content alone, whatever the order of keys."""
+    canonical = json.dumps(sections, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()[:12]
+
+
+def dump_bundle(sections: dict[str, Any]) -> bytes:
+    """The document that is shipped and published."""
+    document = {"format": 1, "hash": bundle_hash(sections), "sections": sections}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_bundle(document: bytes) -> Bundle:
+    """Parse a bundle; `BundleInvalid` when it is cut short, altered or of a format this code does not know."""
+    try:
+        raw = json.loads(document)
+        if raw["format"] != 1 or raw["hash"] != bundle_hash(raw["sections"]):
+            raise BundleInvalid("the bundle's hash does not match its content")
+        return Bundle(raw["hash"], raw["sections"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleInvalid(f"not a bundle: {type(error).__name__}") from None
+
+
+class BundleSource(Generic[T]):
+    """The bundle in force, compiled by `build` into what a function works with.
+
+    `fetch(etag)` returns (document, etag) or None when nothing newer is there; None for a function that uses its default only.
+    """
+
+    def __init__(
+        self,
+        default: bytes,
+        build: Callable[[Bundle], T],
+        *,
+        fetch: Callable[[str | None], tuple[bytes, str] | None] | None,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._build = build
+        self._fetch = fetch
+        self._clock = clock
+        self._telemetry = telemetry
+        self._current = build(read_bundle(default))
+        self._etag: str | None = None
+        self._looked: datetime | None = None
+
+    def current(self) -> T:
+        """The newest good bundle this process knows of."""
+        now = self._clock()
+        if self._fetch and (self._looked is None or now - self._looked >= LOOK_EVERY):
+            self._looked = now
+            self._look(self._fetch)
+        return self._current
+
+    def _look(self, fetch: Callable[[str | None], tuple[bytes, str] | None]) -> None:
+        try:
+            found = fetch(self._etag)
+            if found is not None:
+                document, self._etag = found
+                self._current = self._build(read_bundle(document))
+        except Exception as fault:  # whatever is wrong with a new bundle, the old one goes on working
+            self._telemetry.error("bundle_not_taken", fault)
+            self._telemetry.count({"BundleRefused": 1})
+
+
+def fetch_from_s3(s3: Any, bucket: str) -> Callable[[str | None], tuple[bytes, str] | None]:
+    """A `fetch` that asks the config bucket, with one conditional GET."""
+    from botocore.exceptions import ClientError
+
+    def fetch(etag: str | None) -> tuple[bytes, str] | None:
+        condition = {"IfNoneMatch": etag} if etag else {}
+        try:
+            answer = s3.get_object(Bucket=bucket, Key=CURRENT_KEY, **condition)
+        except ClientError as error:
+            # 304: nothing newer. 404: nothing was ever published, and the default is in force.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (304, 404):
+                return None
+            raise
+        return answer["Body"].read(), answer["ETag"]
+
+    return fetch

@@ -1,0 +1,217 @@
+"""The store in DynamoDB: one table, two sparse indexes on conversation items only (docs/data-model.md has the picture).
+
+Writes per message: one for the message, one for the conversation, one more in an index when the conversation begins or ceases to
+need a person or the archive. Read it together with `store.Store`, which says what each method means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import datetime
+
+from functions.common import keys
+from functions.common.clock import from_iso, to_iso
+from functions.common.errors import Poison, Unavailable
+from functions.common.judgement import Judged
+from functions.common.store import (
+    PERSON_MUST_ACT,
+    AlreadyReserved,
+    AlreadyStored,
+    Conversation,
+    ConversationChanged,
+    Reply,
+    ReplyState,
+    Status,
+    flagged,
+)
+from functions.common.table import ConditionFailed, Item, Table
+from functions.common.wire import judged_from, plain
+
+_TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for"}
+_TRIES = 5
+
+
+class UnknownConversation(Poison):
+    """A step was asked for a conversation that has no item."""
+
+
+class DynamoStore:
+    """`shards`: over how many partitions each index spreads one team's, or the archive's, conversations."""
+
+    def __init__(self, table: Table, *, shards: int) -> None:
+        self.table = table
+        self.shards = shards
+
+    def conversation(self, conv: str) -> Conversation | None:
+        item = self.table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
+        return None if item is None else conversation_from(item)
+
+    def add_message(self, judged: Judged) -> None:
+        try:
+            self.table.put_new(_message_item(judged))
+        except ConditionFailed as refused:
+            # An endpoint that does not return the item with the refusal costs one more read.
+            stored = judged_from_item(refused.item) if refused.item else self.message(judged.message.message_id)
+            raise AlreadyStored(stored or judged) from None
+
+    def message(self, message_id: str) -> Judged | None:
+        key = keys.split(message_id)
+        item = self.table.get(keys.conversation_pk(key.conv), keys.message_sk(key))
+        return None if item is None else judged_from_item(item)
+
+    def messages(self, conv: str) -> list[Judged]:
+        found = self.table.query("pk = :pk AND begins_with(sk, :m)", {":pk": keys.conversation_pk(conv), ":m": "M#"})
+        return sorted(map(judged_from_item, found), key=lambda j: (j.message.sent_at or j.message.received_at, j.seq))
+
+    def add_original(self, message_id: str, sealed: bytes, expires_at: datetime) -> None:
+        key = keys.split(message_id)
+        expires = int(expires_at.timestamp())
+        self.table.put({"pk": keys.conversation_pk(key.conv), "sk": keys.original_sk(key), "sealed": sealed, "exp": expires})
+
+    def original(self, message_id: str) -> bytes | None:
+        key = keys.split(message_id)
+        item = self.table.get(keys.conversation_pk(key.conv), keys.original_sk(key))
+        return None if item is None else bytes(item["sealed"])
+
+    def apply(self, before: Conversation, after: Conversation) -> None:
+        old, new = self._item(before), self._item(replace(after, rev=before.rev + 1))
+        changed = {name: value for name, value in new.items() if old.get(name) != value}
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
+        removed = [f"#{name}" for name in old if name not in new]
+        if removed:
+            expression += " REMOVE " + ", ".join(removed)
+        values = {f":{name}": value for name, value in changed.items()}
+        condition = "attribute_not_exists(#rev)"
+        if before.rev:
+            condition, values[":was"] = "#rev = :was", before.rev
+        try:
+            self._update(after.conv, expression, values, condition)
+        except ConditionFailed:
+            raise ConversationChanged(after.conv) from None
+
+    def flag(self, conv: str, problem: str, *, team: str, due_at: datetime) -> None:
+        for _ in range(_TRIES):
+            before = self._existing(conv)
+            if problem in before.problems and before.status in PERSON_MUST_ACT:
+                return None
+            after = flagged(before, problem, team=team, due_at=due_at)
+            try:
+                return self.apply(before, after)
+            except ConversationChanged:
+                continue
+        raise Unavailable(f"conversation {conv} kept changing")
+
+    def reserve_reply(self, reply: Reply) -> None:
+        key = keys.split(reply.message_id)
+        try:
+            self.table.put_new(_reply_item(key, reply))
+        except ConditionFailed as refused:
+            raise AlreadyReserved(self._reply_in_the_way(refused, reply)) from None
+
+    def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
+        key = keys.split(reply.message_id)
+        try:
+            self.table.put(
+                _reply_item(key, reply),
+                condition="#state = :was AND #attempts = :attempts",
+                values={":was": was, ":attempts": attempts},
+            )
+        except ConditionFailed as refused:
+            raise AlreadyReserved(self._reply_in_the_way(refused, reply)) from None
+
+    def reply(self, message_id: str) -> Reply | None:
+        key = keys.split(message_id)
+        item = self.table.get(keys.conversation_pk(key.conv), keys.reply_sk(key))
+        return None if item is None else _reply_from(item)
+
+    def replies(self, conv: str) -> list[Reply]:
+        found = self.table.query("pk = :pk AND begins_with(sk, :r)", {":pk": keys.conversation_pk(conv), ":r": "R#"})
+        return sorted(map(_reply_from, found), key=lambda reply: reply.at)
+
+    def due(self, team: str, status: Status, before: datetime, limit: int) -> Iterator[Conversation]:
+        for shard in range(self.shards):
+            partition = {":pk": f"Q#{team}#{status}#{shard}", ":before": to_iso(before)}
+            for entry in self.table.query("work_pk = :pk AND work_sk < :before", partition, index="work", limit=limit):
+                item = self.table.get(entry["pk"], entry["sk"])
+                if item is not None and item.get("work_pk") == partition[":pk"]:
+                    yield conversation_from(item)
+
+    def note_escalation(self, conv: str, due_at: datetime) -> bool:
+        values = {":due": to_iso(due_at), ":one": 1}
+        condition = "#due_at = :due AND (attribute_not_exists(#escalated_for) OR #escalated_for <> :due)"
+        try:
+            self._update(conv, "SET #escalated_for = :due ADD #rev :one", values, condition)
+        except ConditionFailed:
+            return False
+        return True
+
+    def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
+        names = sorted(name for name, delta in deltas.items() if delta)
+        if names:
+            adds = ", ".join(f"#{name} :{name}" for name in names)
+            self.table.update(
+                f"S#{hour:%Y%m%d}", f"{hour:%H}#{channel}#{shard}", f"ADD {adds}", values={f":{n}": deltas[n] for n in names}
+            )
+
+    def _update(self, conv: str, expression: str, values: Item, condition: str) -> Item:
+        return self.table.update(
+            keys.conversation_pk(conv), keys.CONVERSATION_SK, expression, values=values, condition=condition
+        )
+
+    def _existing(self, conv: str) -> Conversation:
+        found = self.conversation(conv)
+        if found is None:
+            raise UnknownConversation(conv)
+        return found
+
+    def _reply_in_the_way(self, refused: ConditionFailed, ours: Reply) -> Reply:
+        return _reply_from(refused.item) if refused.item else self.reply(ours.message_id) or ours
+
+    def _item(self, conversation: Conversation) -> Item:
+        item: Item = {key: value for key, value in plain(conversation).items() if key != "conv"}
+        if conversation.status in PERSON_MUST_ACT and conversation.team and conversation.due_at:
+            team, status = conversation.team, conversation.status
+            item["work_pk"] = keys.work_pk(team, status, conversation.conv, self.shards)
+            item["work_sk"] = to_iso(conversation.due_at)
+        if conversation.unarchived_since:
+            item["archive_pk"] = keys.archive_pk(conversation.conv, self.shards)
+            item["archive_sk"] = to_iso(conversation.unarchived_since)
+        return item
+
+
+def conversation_from(item: Item) -> Conversation:
+    """A conversation out of its item."""
+    known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
+    for name in _TIMES & known.keys():
+        known[name] = from_iso(known[name])
+    for name in ("hold", "problems"):
+        known[name] = tuple(known.get(name, ()))
+    return Conversation(conv=item["pk"].removeprefix("C#"), **known)
+
+
+def judged_from_item(item: Item) -> Judged:
+    """A stored message out of its item."""
+    return judged_from({name: item[name] for name in _JUDGED_FIELDS if name in item})
+
+
+def _message_item(judged: Judged) -> Item:
+    key = keys.split(judged.message.message_id)
+    return {"pk": keys.conversation_pk(key.conv), "sk": keys.message_sk(key), **plain(judged)}
+
+
+def _reply_item(key: keys.MessageKey, reply: Reply) -> Item:
+    body = {name: value for name, value in plain(reply).items() if name != "message_id"}
+    return {"pk": keys.conversation_pk(key.conv), "sk": keys.reply_sk(key), "attempts": reply.attempts, **body}
+
+
+def _reply_from(item: Item) -> Reply:
+    _, ts13, h = item["sk"].split("#")
+    known = {name: item[name] for name in _REPLY_FIELDS if name in item}
+    known["at"] = from_iso(known["at"])
+    return Reply(message_id=f"{item['pk'].removeprefix('C#')}.{ts13}.{h}", **known)
+
+
+_CONVERSATION_FIELDS = {field.name for field in fields(Conversation)} - {"conv"}
+_JUDGED_FIELDS = {field.name for field in fields(Judged)}
+_REPLY_FIELDS = {field.name for field in fields(Reply)} - {"message_id"}

@@ -1,0 +1,152 @@
+"""The store: what is kept of messages, conversations and replies, and the few steps by which it changes.
+
+`dynamo_store.DynamoStore` keeps it in the table of docs/data-model.md; `tests/fakes/memory_store.py` keeps it in dictionaries. One contract
+test (tests/contract/test_store.py) runs against both and against any endpoint.
+
+Each step is one write that can be repeated: `add_message` and `reserve_reply` are conditional on absence, `apply` on the
+conversation's revision. `apply` comes last in classify, so a conversation whose count has reached a message's `seq` proves that
+every step of that message was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, Protocol
+
+from functions.common.judgement import Judged
+
+Status = Literal["idle", "waiting", "held", "escalated", "resolved"]
+ReplyState = Literal["none", "reserved", "sent", "failed", "unknown"]
+PERSON_MUST_ACT: tuple[Status, ...] = ("waiting", "held", "escalated")
+
+
+class AlreadyStored(Exception):
+    """The message is in the store; `judged` is how it was stored the first time."""
+
+    def __init__(self, judged: Judged) -> None:
+        super().__init__(judged.message.message_id)
+        self.judged = judged
+
+
+class ConversationChanged(Exception):
+    """Somebody else wrote the conversation since it was read: read it again and decide anew."""
+
+
+class AlreadyReserved(Exception):
+    """A reply to this message was reserved, or decided against, before; `reply` is that record."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.message_id)
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """One contact of one account. `due_at` is when a person must have acted, while `status` says that one must.
+
+    `unarchived_since` is the receipt time of the oldest message that no archive part holds yet; `escalated_for` is the due time about
+    which somebody was last told that it passed. `rev` goes up with every write: it is how two writers notice each other.
+    """
+
+    conv: str
+    channel: str
+    account: str
+    contact: str
+    name: str | None = None
+    locale: str | None = None
+    count: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    status: Status = "idle"
+    team: str | None = None
+    priority: int = 0
+    due_at: datetime | None = None
+    hold: tuple[str, ...] = ()
+    opted_out: bool = False
+    unarchived_since: datetime | None = None
+    escalated_for: datetime | None = None
+    problems: tuple[str, ...] = ()
+    rev: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What autoreply decided and did about one message. `reason` says why there is, or is not, a reply.
+
+    `state` unknown: the platform may or may not have delivered it; a person has been told.
+    """
+
+    message_id: str
+    state: ReplyState
+    reason: str
+    at: datetime
+    text: str | None = None
+    template: str | None = None
+    attempts: int = 0
+    outcome: str | None = None
+    provider_id: str | None = None
+    bundle: str | None = None
+
+
+def unsettled(conversation: Conversation | None) -> bool:
+    """Whether a person must still act on the conversation."""
+    return conversation is not None and conversation.status in PERSON_MUST_ACT
+
+
+def flagged(before: Conversation, problem: str, *, team: str, due_at: datetime) -> Conversation:
+    """The conversation with a problem noted, waiting for a person by `due_at` if it was not waiting already."""
+    problems = before.problems if problem in before.problems else (*before.problems, problem)[-5:]
+    if unsettled(before):
+        return replace(before, problems=problems)
+    return replace(before, problems=problems, status="waiting", team=before.team or team, due_at=due_at)
+
+
+class Store(Protocol):
+    """What the functions need of a store. Every method may raise `Unavailable`."""
+
+    def conversation(self, conv: str) -> Conversation | None:
+        """The conversation as it is now, read consistently."""
+
+    def add_message(self, judged: Judged) -> None:
+        """Store a message once; `AlreadyStored` with the first version otherwise."""
+
+    def message(self, message_id: str) -> Judged | None:
+        """One stored message."""
+
+    def messages(self, conv: str) -> list[Judged]:
+        """The conversation's messages that are still in the table, oldest first."""
+
+    def add_original(self, message_id: str, sealed: bytes, expires_at: datetime) -> None:
+        """Keep the sealed original of a masked text; a second call writes the same again."""
+
+    def original(self, message_id: str) -> bytes | None:
+        """The sealed original, if one was kept and has not expired."""
+
+    def apply(self, before: Conversation, after: Conversation) -> None:
+        """Change a conversation from `before`, as it was read, to `after`; `ConversationChanged` when it is no longer `before`."""
+
+    def flag(self, conv: str, problem: str, *, team: str, due_at: datetime) -> None:
+        """Put a conversation before a person because of a problem (a reply that may not have arrived, a dead letter)."""
+
+    def reserve_reply(self, reply: Reply) -> None:
+        """Write a reply's record before it is sent; `AlreadyReserved` when there is one."""
+
+    def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
+        """Replace a reply's record that is in state `was` after `attempts` tries; `AlreadyReserved` when it is in another."""
+
+    def reply(self, message_id: str) -> Reply | None:
+        """What was decided about one message."""
+
+    def replies(self, conv: str) -> list[Reply]:
+        """Every reply record of the conversation, oldest first."""
+
+    def due(self, team: str, status: Status, before: datetime, limit: int) -> Iterator[Conversation]:
+        """Conversations of a team that a person must act on, due before `before`, most overdue first within each shard."""
+
+    def note_escalation(self, conv: str, due_at: datetime) -> bool:
+        """Note that somebody is told that the conversation is overdue since `due_at`; False when that was noted before."""
+
+    def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
+        """Add to the hourly counters."""

@@ -1,0 +1,76 @@
+"""Logs and metrics: one log line per outcome, keys instead of prose, and counters in CloudWatch's embedded metric format.
+
+No message text, contact or credential may be a key's value here. `METRICS` is the whole list; docs/operations.md explains
+each, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+NAMESPACE = "Postroom"
+
+METRICS: dict[str, str] = {
+    "Verified": "items (messages, receipts, echoes …) in webhooks that passed verification",
+    "Enqueued": "messages that were put on the inbound queue",
+    "Ignored": "items that need nothing from us: receipts, echoes, follow events",
+    "Malformed": "verified items that could not be read",
+    "Rejected": "webhooks refused before anything was read",
+    "QueueFailed": "webhooks answered 503 because the inbound queue did not take them",
+    "Handshakes": "verification calls of a platform's console",
+    "Stored": "messages stored for the first time",
+    "Duplicates": "messages that were in the store already",
+    "Held": "messages that wait for review",
+    "Escalated": "escalation events that were emitted",
+    "Masked": "messages whose text held personal data",
+    "RecordsFailed": "queue records that were given back to be tried again",
+    "Replied": "replies that a platform took",
+    "NotReplied": "messages that were deliberately not answered by machine",
+    "ReplyUnknown": "sends with an unknown outcome, now before a person",
+    "ReplyFailed": "replies that a platform refused for good",
+    "ReplyRetried": "sends that will be tried again",
+    "Archived": "messages in archive parts that were proven readable",
+    "ArchiveParts": "archive parts committed",
+    "ArchiveUnproven": "archive parts that did not read back as written",
+    "Overdue": "conversations found past their due time and escalated",
+    "BundleRefused": "configuration bundles that could not be taken; the last good one stays in force",
+    "DeadLetters": "messages seen in dead-letter queues",
+}
+
+
+class Telemetry:
+    """A function's log and counters. `service` is the function's name."""
+
+    def __init__(self, service: str) -> None:
+        from aws_lambda_powertools.logging import Logger
+
+        self.service = service
+        self._logger = Logger(service=service)
+
+    def info(self, outcome: str, **keys: Any) -> None:
+        """One line for an outcome."""
+        self._logger.info(outcome, extra=keys)
+
+    def warning(self, outcome: str, **keys: Any) -> None:
+        """One line for an outcome that somebody may want to look at."""
+        self._logger.warning(outcome, extra=keys)
+
+    def error(self, outcome: str, fault: BaseException, **keys: Any) -> None:
+        """One line for a fault: its type, and its own words where they are ours (other libraries' may quote the data)."""
+        ours = type(fault).__module__.startswith("functions.")
+        self._logger.error(outcome, extra=keys | {"fault": type(fault).__name__, "detail": str(fault) if ours else None})
+
+    def count(self, counts: dict[str, int], **dimensions: str) -> None:
+        """Emit the counters that are not zero, under the service and the given dimensions."""
+        named = {name: value for name, value in counts.items() if value}
+        if not named:
+            return
+        from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self.service)
+        for dimension, label in dimensions.items():
+            metrics.add_dimension(dimension, label)
+        for name, value in named.items():
+            assert name in METRICS, name
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        metrics.flush_metrics()

@@ -1,0 +1,1 @@
+"""`postroom`, the operator's command."""

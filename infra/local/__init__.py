@@ -1,0 +1,1 @@
+"""The whole stack on one machine: the real template, the real handlers, moto or any other endpoint."""

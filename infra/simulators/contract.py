@@ -1,0 +1,93 @@
+"""What a simulator of a platform is: a maker of signed webhooks and a fake of the vendor's send API, with one outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One HTTP request of the vendor to `/webhooks/{channel}/{account}`. `query` without the question mark, encoded."""
+
+    method: str = "POST"
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How the vendor retries: seconds until it gives up on an answer, and seconds to wait before each further try."""
+
+    timeout: float
+    waits: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A call of ours to the vendor's API; `path` without the `/{channel}` under which the simulator is mounted."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """The vendor's answer."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A reply that reached the platform. `in_reply_to` is our message id, out of the request's `x-request-id`."""
+
+    channel: str
+    account: str
+    contact: str
+    text: str
+    in_reply_to: str | None
+    at: datetime
+
+
+Now = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
+
+
+class Simulator(Protocol):
+    """One platform with one of our accounts. `credentials` are those of config/channels.local.yaml.
+
+    Beside `text`, each simulator offers what its platform can send (`image`, `event`, `batch` …); every maker takes keyword
+    arguments `native_id` and `at` (UTC) where the platform has them, so that a retry or a replay is the same bytes.
+    """
+
+    channel: str
+    account: str
+    patience: Patience
+    outbox: list[Delivered]
+
+    def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None: ...
+
+    def text(self, contact: str, text: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
+        """A signed text message of a person."""
+
+    def forged(self, contact: str, text: str) -> Webhook:
+        """The same, signed with a wrong secret."""
+
+    def stale(self, contact: str, text: str) -> Webhook | None:
+        """The same, rightly signed an hour ago; None where the platform signs no time."""
+
+    def api(self, request: ApiRequest) -> ApiAnswer:
+        """The vendor's API: checks what the vendor checks, answers with the vendor's codes, fills `outbox`."""
