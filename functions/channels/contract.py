@@ -185,7 +185,10 @@ class Outbound(Protocol):
 
 
 class Adapter(Protocol):
-    """One platform, in one object without state. `idempotent_send`: the platform takes an idempotency key, so an unknown outcome may be tried again."""
+    """One platform, in one object without state.
+
+    `idempotent_send`: the platform takes an idempotency key, so a send with an unknown outcome may be tried again.
+    """
 
     channel: str
     credentials: type[Credentials]
