@@ -1,0 +1,135 @@
+"""Verify → handshake → parse → enqueue → acknowledge. Nothing is acknowledged before the queue has it.
+
+Every item of a verified webhook is counted once: Verified = Enqueued + Ignored + Malformed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from functions.channels import registry
+from functions.channels.contract import Adapter, HttpAnswer, ItemError, ParseResult, Payload, RawRequest, Rejected, Verified
+from functions.common import keys
+from functions.common.clock import Clock
+from functions.common.credentials import CredentialStore
+from functions.common.errors import AccountUnknown, MalformedPayload, Unavailable
+from functions.common.message import Message
+from functions.common.queues import Entry, FifoQueue
+from functions.common.telemetry import Telemetry
+from functions.common.wire import Inbound, dumps
+from functions.ingest.replay import ReplayMemory
+
+MAX_BODY = 1024 * 1024
+MAX_MESSAGE = 200 * 1024
+JSON = "application/json"
+
+UNKNOWN = HttpAnswer(404, '{"error":"unknown channel or account"}', JSON)
+TOO_LARGE = HttpAnswer(413, '{"error":"body too large"}', JSON)
+MALFORMED = HttpAnswer(400, '{"error":"malformed"}', JSON)
+TRY_AGAIN = HttpAnswer(503, '{"error":"try again"}', JSON)
+REFUSED = '{"error":"rejected"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """The post room's counter: what ingest needs to take a webhook in."""
+
+    credentials: CredentialStore
+    queue: FifoQueue
+    replays: ReplayMemory
+    clock: Clock
+    telemetry: Telemetry
+
+
+def receive(channel: str, account: str, request: RawRequest, counter: Counter) -> HttpAnswer:
+    """Take one webhook in and say what the platform is told."""
+    try:
+        adapter = registry.adapter(channel)
+        known = counter.credentials.current(channel, account)
+    except (registry.ChannelUnknown, AccountUnknown):
+        return _refuse(counter, UNKNOWN, "unknown_account")
+    except Unavailable as fault:
+        counter.telemetry.error("credentials_unavailable", fault, channel=channel)
+        return TRY_AGAIN
+    if len(request.body) > MAX_BODY:
+        return _refuse(counter, TOO_LARGE, "too_large", channel)
+    verified = _verify(adapter, request, known, counter)
+    if isinstance(verified, Rejected):
+        return _refuse(counter, HttpAnswer(verified.status, REFUSED, JSON), verified.reason, channel)
+    return _accept(adapter, account, verified, counter)
+
+
+def _verify(adapter: Adapter, request: RawRequest, known: tuple[Any, ...], counter: Counter) -> Verified | Rejected:
+    """Under any of the account's credentials: two are valid while they are rotated."""
+    outcome: Verified | Rejected = Rejected("no_credentials")
+    for credentials in known:
+        outcome = adapter.verify(request, credentials, counter.clock())
+        if isinstance(outcome, Verified):
+            break
+    if isinstance(outcome, Verified) and outcome.replay_key and counter.replays.is_reused(outcome.replay_key, request.body):
+        return Rejected("replayed")
+    return outcome
+
+
+def _accept(adapter: Adapter, account: str, verified: Verified, counter: Counter) -> HttpAnswer:
+    channel = adapter.channel
+    try:
+        payload = adapter.decode(verified, account)
+        greeting = adapter.handshake(payload)
+        result = ParseResult() if greeting else adapter.parse(payload)
+    except MalformedPayload as fault:
+        counter.telemetry.error("malformed", fault, channel=channel, account=account)
+        counter.telemetry.count({"Verified": 1, "Malformed": 1}, channel=channel)
+        return MALFORMED
+    if greeting:
+        counter.telemetry.count({"Handshakes": 1}, channel=channel)
+        counter.telemetry.info("handshake", channel=channel, account=account)
+        return greeting
+    return _hand_on(adapter, payload, result, counter)
+
+
+def _hand_on(adapter: Adapter, payload: Payload, result: ParseResult, counter: Counter) -> HttpAnswer:
+    channel = adapter.channel
+    entries, result = _entries(result)
+    try:
+        counter.queue.send(entries)
+    except Unavailable as fault:
+        counter.telemetry.error("not_enqueued", fault, channel=channel, account=payload.account)
+        counter.telemetry.count({"QueueFailed": 1}, channel=channel)
+        return TRY_AGAIN
+    counts = {"Enqueued": len(result.messages), "Ignored": len(result.ignored), "Malformed": len(result.errors)}
+    counter.telemetry.count(counts | {"Verified": sum(counts.values())}, channel=channel)
+    counter.telemetry.info(
+        "received",
+        channel=channel,
+        account=payload.account,
+        messages=[message.message_id for message in result.messages],
+        ignored=[item.kind for item in result.ignored],
+        malformed=[f"{item.where}: {item.reason}" for item in result.errors],
+    )
+    if result.errors and not result.messages and not result.ignored:
+        return MALFORMED
+    return adapter.acknowledge(payload, result)
+
+
+def _entries(result: ParseResult) -> tuple[list[Entry], ParseResult]:
+    """The queue's entries. A message that no queue would take must not keep its siblings out: it becomes an error."""
+    written = [(message, _entry(message)) for message in result.messages]
+    fitting = [(message, entry) for message, entry in written if len(entry.body.encode()) <= MAX_MESSAGE]
+    if len(fitting) < len(written):
+        errors = (ItemError("too_large"),) * (len(written) - len(fitting))
+        messages = tuple(message for message, _ in fitting)
+        result = ParseResult(messages, result.ignored, result.errors + errors)
+    return [entry for _, entry in fitting], result
+
+
+def _entry(message: Message) -> Entry:
+    conv = keys.split(message.message_id).conv
+    return Entry(body=dumps(Inbound(message=message)), group=conv, dedup=message.message_id)
+
+
+def _refuse(counter: Counter, answer: HttpAnswer, reason: str, channel: str = "unknown") -> HttpAnswer:
+    counter.telemetry.count({"Rejected": 1}, channel=channel)
+    counter.telemetry.warning("refused", channel=channel, reason=reason, status=answer.status)
+    return answer
