@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -47,6 +48,7 @@ from functions.common.message import (
 
 TOLERANCE = timedelta(minutes=5)
 MAX_TEXT = 20_000
+_SECONDS = re.compile(r"[0-9]{1,5}")
 
 
 def _id(value: Any) -> Any:
@@ -261,7 +263,7 @@ def _outcome(status: int, retry_after: str | None) -> SendResult:
     if status == 409:
         return SendResult(outcome="duplicate", code=code)
     if status == 429:
-        seconds = float(retry_after) if retry_after and retry_after.isdigit() else 60.0
+        seconds = float(retry_after) if retry_after and _SECONDS.fullmatch(retry_after) else 60.0
         return SendResult(outcome="rate_limited", code=code, retry_after=seconds)
     # Sending again is safe: the receiver knows our webhook-id.
     return SendResult(outcome="invalid" if 400 <= status < 500 else "unknown", code=code)

@@ -57,12 +57,22 @@ class Calendar:
 def read_calendar(raw: dict[str, Any]) -> Calendar:
     """A calendar out of the bundle's plain form; `BundleInvalid` names what is wrong."""
     try:
+        _only(("zone", "week", "days"), raw)
+        _only(WEEKDAYS, raw["week"])
         zone = ZoneInfo(raw["zone"])
         week = tuple(_slots(raw["week"].get(day, [])) for day in WEEKDAYS)
         days = {date.fromisoformat(str(day)): _slots(slots) for day, slots in raw.get("days", {}).items()}
-    except (KeyError, TypeError, ValueError, AttributeError, ZoneInfoNotFoundError) as error:
+    # OSError: a zone that names a directory of the zone database.
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, ZoneInfoNotFoundError) as error:
         raise BundleInvalid(f"calendar: {type(error).__name__}: {error}") from None
     return Calendar(zone, week, days)
+
+
+def _only(known: tuple[str, ...], raw: dict[str, Any]) -> None:
+    # A weekday that is misspelt would be a day off.
+    unknown = sorted(str(name) for name in raw.keys() - set(known))
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(unknown)}")
 
 
 def _slots(raw: list[list[str]]) -> Slots:
@@ -74,4 +84,9 @@ def _slots(raw: list[list[str]]) -> Slots:
 
 
 def _clock_time(text: str) -> time:
-    return time.max if text == "24:00" else time.fromisoformat(text)
+    if text == "24:00":
+        return time.max
+    moment = time.fromisoformat(text)
+    if moment.tzinfo is not None:
+        raise ValueError(f"a time of day has no zone of its own: {text}")
+    return moment

@@ -7,6 +7,7 @@ need a person or the archive. Read it together with `store.Store`, which says wh
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import datetime
 
@@ -67,7 +68,9 @@ class DynamoStore:
     def add_original(self, message_id: str, sealed: bytes, expires_at: datetime) -> None:
         key = keys.split(message_id)
         expires = int(expires_at.timestamp())
-        self.table.put({"pk": keys.conversation_pk(key.conv), "sk": keys.original_sk(key), "sealed": sealed, "exp": expires})
+        item = {"pk": keys.conversation_pk(key.conv), "sk": keys.original_sk(key), "sealed": sealed, "exp": expires}
+        with suppress(ConditionFailed):
+            self.table.put_new(item)
 
     def original(self, message_id: str) -> bytes | None:
         key = keys.split(message_id)
@@ -75,7 +78,9 @@ class DynamoStore:
         return None if item is None else bytes(item["sealed"])
 
     def apply(self, before: Conversation, after: Conversation) -> None:
-        old, new = self._item(before), self._item(replace(after, rev=before.rev + 1))
+        # A conversation that was never written has no attributes yet: every one of the new ones is a change.
+        old = self._item(before) if before.rev else {}
+        new = self._item(replace(after, rev=before.rev + 1))
         changed = {name: value for name, value in new.items() if old.get(name) != value}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
         removed = [f"#{name}" for name in old if name not in new]
@@ -185,7 +190,7 @@ def conversation_from(item: Item) -> Conversation:
     known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
     for name in _TIMES & known.keys():
         known[name] = from_iso(known[name])
-    for name in ("hold", "problems"):
+    for name in ("hold", "problems", "applied"):
         known[name] = tuple(known.get(name, ()))
     return Conversation(conv=item["pk"].removeprefix("C#"), **known)
 

@@ -4,8 +4,8 @@
 test (tests/contract/test_store.py) runs against both and against any endpoint.
 
 Each step is one write that can be repeated: `add_message` and `reserve_reply` are conditional on absence, `apply` on the
-conversation's revision. `apply` comes last in classify, so a conversation whose count has reached a message's `seq` proves that
-every step of that message was done.
+conversation's revision. `apply` comes last in classify and notes the message in the conversation, which proves that every step of
+that message was done (`Conversation.proves`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
+from functions.common import keys
 from functions.common.judgement import Judged
 
 Status = Literal["idle", "waiting", "held", "escalated", "resolved"]
 ReplyState = Literal["none", "reserved", "sent", "failed", "unknown"]
 PERSON_MUST_ACT: tuple[Status, ...] = ("waiting", "held", "escalated")
+APPLIED_KEPT = 8
 
 
 class AlreadyStored(Exception):
@@ -48,6 +50,7 @@ class Conversation:
 
     `unarchived_since` is the receipt time of the oldest message that no archive part holds yet; `escalated_for` is the due time about
     which somebody was last told that it passed. `rev` goes up with every write: it is how two writers notice each other.
+    `count` messages were applied; `applied` holds short marks of the last eight.
     """
 
     conv: str
@@ -68,7 +71,15 @@ class Conversation:
     unarchived_since: datetime | None = None
     escalated_for: datetime | None = None
     problems: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
     rev: int = 0
+
+    def proves(self, judged: Judged) -> bool:
+        """Whether the message's effect is in here. The count alone would not do: a message that is dead-lettered after it was stored
+        has the same `seq` as its successor, and must not count as done when it comes back.
+        """
+        mark = applied_mark(judged.message.message_id)
+        return mark in self.applied or self.count - judged.seq >= APPLIED_KEPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +99,11 @@ class Reply:
     outcome: str | None = None
     provider_id: str | None = None
     bundle: str | None = None
+
+
+def applied_mark(message_id: str) -> str:
+    """What `Conversation.applied` keeps of a message's id."""
+    return keys.short_hash(message_id, size=5)
 
 
 def unsettled(conversation: Conversation | None) -> bool:
@@ -119,7 +135,7 @@ class Store(Protocol):
         """The conversation's messages that are still in the table, oldest first."""
 
     def add_original(self, message_id: str, sealed: bytes, expires_at: datetime) -> None:
-        """Keep the sealed original of a masked text; a second call writes the same again."""
+        """Keep the sealed original of a masked text. The first one stays: a message is stored as it first came, and so is this."""
 
     def original(self, message_id: str) -> bytes | None:
         """The sealed original, if one was kept and has not expired."""

@@ -62,9 +62,16 @@ def _said(field: Field[Any], value: Any) -> bool:
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON of a dataclass. Lone surrogates, which UTF-8 cannot carry, become U+FFFD."""
+    """Compact JSON of a dataclass. Lone surrogates, which UTF-8 cannot carry, become U+FFFD.
+
+    U+FFFE and U+FFFF, which SQS refuses in a message, are written as JSON escapes.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
     text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
+    if text.isascii():
+        return text
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def read_inbound(body: str) -> Inbound:

@@ -62,14 +62,15 @@ def receive(channel: str, account: str, request: RawRequest, counter: Counter) -
 
 def _verify(adapter: Adapter, request: RawRequest, known: tuple[Any, ...], counter: Counter) -> Verified | Rejected:
     """Under any of the account's credentials: two are valid while they are rotated."""
-    outcome: Verified | Rejected = Rejected("no_credentials")
-    for credentials in known:
+    refusal = Rejected("no_credentials")
+    for place, credentials in enumerate(known):
         outcome = adapter.verify(request, credentials, counter.clock())
         if isinstance(outcome, Verified):
-            break
-    if isinstance(outcome, Verified) and outcome.replay_key and counter.replays.is_reused(outcome.replay_key, request.body):
-        return Rejected("replayed")
-    return outcome
+            reused = outcome.replay_key and counter.replays.is_reused(outcome.replay_key, request.body)
+            return Rejected("replayed") if reused else outcome
+        # The older secret's "bad_signature" says less than what the newer one's check found, and the other way round.
+        refusal = outcome if place == 0 or outcome.reason != "bad_signature" else refusal
+    return refusal
 
 
 def _accept(adapter: Adapter, account: str, verified: Verified, counter: Counter) -> HttpAnswer:

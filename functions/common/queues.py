@@ -1,0 +1,92 @@
+"""Sending to a FIFO queue: many entries in few calls, and an honest account of those that the queue did not take.
+
+Importing this costs the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.common.errors import Unavailable, aws_faults
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html: ten entries in one call.
+# Bytes in one call were limited to 256 KiB for years and still are on other engines; 16 KiB stay free for attributes.
+MAX_ENTRIES = 10
+MAX_BYTES = 240 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message for a queue. `group` keeps its order, `dedup` makes a repetition within five minutes one message."""
+
+    body: str
+    group: str
+    dedup: str
+
+
+class NotSent(Unavailable):
+    """The queue did not take some of the entries; `failed` holds their `dedup`. The others are on the queue."""
+
+    def __init__(self, failed: tuple[str, ...]) -> None:
+        super().__init__(f"{len(failed)} not sent: {', '.join(failed)}")
+        self.failed = failed
+
+
+class FifoQueue:
+    """A FIFO queue by its URL. `client` is boto3's SQS client."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, entries: list[Entry]) -> None:
+        """Put all entries on the queue, in order; what one call does not take is tried once more. `NotSent` names the rest."""
+        failed = [entry.dedup for chunk in chunks(entries) for entry in self._send(chunk)]
+        if failed:
+            raise NotSent(tuple(failed))
+
+    def _send(self, chunk: list[Entry]) -> list[Entry]:
+        """The entries that the queue did not take at the second try either."""
+        left = chunk
+        for _ in range(2):
+            try:
+                left = self._once(left) if left else []
+            except Unavailable:
+                continue
+        return left
+
+    def _once(self, chunk: list[Entry]) -> list[Entry]:
+        with aws_faults("SendMessageBatch"):
+            answer = self._client.send_message_batch(
+                QueueUrl=self._url,
+                Entries=[
+                    {
+                        "Id": str(place),
+                        "MessageBody": entry.body,
+                        "MessageGroupId": entry.group,
+                        "MessageDeduplicationId": entry.dedup,
+                    }
+                    for place, entry in enumerate(chunk)
+                ],
+            )
+        return [chunk[int(refused["Id"])] for refused in answer.get("Failed", [])]
+
+
+def chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries in order, as many to a call as fit. An entry that is too large by itself goes alone, for the queue to refuse."""
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        weight = len(entry.body.encode())
+        if chunk and (len(chunk) == MAX_ENTRIES or size + weight > MAX_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += weight
+    if chunk:
+        yield chunk

@@ -1,0 +1,280 @@
+"""WeChat's side of an official account: webhooks in plain or safe mode, the stable token and the customer-service send API.
+
+People exist from the first thing they send; each thing opens the window that the vendor's quota names for it. Whether the vendor tries
+again after an answer that is not 2xx its pages do not say; here it does, as after none.
+https://developers.weixin.qq.com/doc/offiaccount/Getting_Started/Global_Return_Code.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import count
+from typing import Any
+from urllib.parse import urlencode
+
+from functions.channels.codecs import strict_xml, wx_aes
+from functions.channels.codecs.wx_signature import sorted_sha1
+from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, utc_now
+from infra.simulators.server import Failure
+
+SEND = "/cgi-bin/message/custom/send"
+STABLE_TOKEN = "/cgi-bin/stable_token"
+ORIGINAL_ID = "gh_0123456789ab"
+TOKEN_LIFE = timedelta(seconds=7200)
+# In the last five minutes of a stable token the vendor gives out the next one, and takes both.
+TOKEN_OVERLAP = timedelta(minutes=5)
+MAX_TEXT_BYTES = 2048
+_ESCAPE = re.compile(rb"(?<!\\)(\\\\)*\\u[0-9a-fA-F]{4}")
+
+Fields = dict[str, str | int]
+
+
+def refusal(errcode: int) -> ApiAnswer:
+    """An error as the vendor's API words it; for `failures` too."""
+    return ApiAnswer(body=json.dumps({"errcode": errcode, "errmsg": f"refused with {errcode}"}).encode())
+
+
+@dataclass(slots=True)
+class Window:
+    """Until when, and how often still, the account may answer a person."""
+
+    until: datetime
+    left: int
+
+
+class Refused(Exception):
+    """The vendor refuses a call with this code."""
+
+    def __init__(self, errcode: int) -> None:
+        super().__init__(errcode)
+        self.errcode = errcode
+
+
+class WechatOaSimulator:
+    """WeChat and one official account of ours."""
+
+    channel = "wechat_oa"
+    # Five seconds, three tries in all, one at once after the other.
+    patience = Patience(timeout=5.0, waits=(0.0, 0.0))
+
+    def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
+        self.account = account
+        self.outbox: list[Delivered] = []
+        self.failures: deque[Failure] = deque()
+        self._credentials = credentials
+        self._now = now
+        self._ids = count(1)
+        self._windows: dict[str, dict[str, Window]] = {}  # by person, by what opened it
+        self._tokens: dict[str, datetime] = {}  # until when each is good, in the order of issue
+
+    # What WeChat sends.
+
+    def handshake(self, echostr: str = "5837397576500011341", *, at: datetime | None = None) -> Webhook:
+        """The console's verification call: plain in both modes."""
+        query = self._query(self._token, at or self._now(), echostr)
+        return Webhook(method="GET", query=urlencode(query | {"echostr": echostr}))
+
+    def text(self, contact: str, text: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
+        return self.message(contact, "text", {"Content": text}, native_id=native_id, at=at)
+
+    def image(
+        self, contact: str, media_id: str, *, pic_url: str = "", native_id: str | None = None, at: datetime | None = None
+    ) -> Webhook:
+        """A picture."""
+        return self.message(contact, "image", {"PicUrl": pic_url, "MediaId": media_id}, native_id=native_id, at=at)
+
+    def voice(
+        self, contact: str, media_id: str, *, recognition: str = "", native_id: str | None = None, at: datetime | None = None
+    ) -> Webhook:
+        """A recording; `recognition` is what the vendor's speech recognition understood."""
+        fields: Fields = {"MediaId": media_id, "Format": "amr", "Recognition": recognition}
+        return self.message(contact, "voice", fields, native_id=native_id, at=at)
+
+    def video(self, contact: str, media_id: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
+        """A film."""
+        return self.message(contact, "video", {"MediaId": media_id, "ThumbMediaId": "thumb"}, native_id=native_id, at=at)
+
+    def location(
+        self, contact: str, lat: float, lon: float, label: str, *, native_id: str | None = None, at: datetime | None = None
+    ) -> Webhook:
+        """A place on the map."""
+        fields: Fields = {"Location_X": f"{lat:.6f}", "Location_Y": f"{lon:.6f}", "Scale": 16, "Label": label}
+        return self.message(contact, "location", fields, native_id=native_id, at=at)
+
+    def link(self, contact: str, url: str, title: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
+        """A shared page."""
+        return self.message(contact, "link", {"Title": title, "Description": "", "Url": url}, native_id=native_id, at=at)
+
+    def message(
+        self, contact: str, kind: str, fields: Fields, *, native_id: str | None = None, at: datetime | None = None
+    ) -> Webhook:
+        """A message of any type, with the fields that are the type's own."""
+        at = at or self._now()
+        self._open(contact, "message", at, timedelta(hours=48), 5)
+        return self._post(contact, kind, fields | {"MsgId": native_id or self._message_id(at)}, at)
+
+    def event(self, contact: str, event: str, *, key: str = "", at: datetime | None = None) -> Webhook:
+        """What a person did, other than write: `subscribe`, `unsubscribe`, `SCAN`, `VIEW`, `CLICK` …"""
+        at = at or self._now()
+        if event in ("CLICK", "subscribe", "SCAN"):
+            self._open(contact, event, at, timedelta(minutes=1), 3)
+        if event == "unsubscribe":
+            self._windows.get(contact, {}).clear()
+        return self._post(contact, "event", {"Event": event, "EventKey": key}, at)
+
+    def menu_click(self, contact: str, key: str, *, at: datetime | None = None) -> Webhook:
+        """A tap on an entry of the account's menu."""
+        return self.event(contact, "CLICK", key=key, at=at)
+
+    def forged(self, contact: str, text: str) -> Webhook:
+        at = self._now()
+        fields: Fields = {"Content": text, "MsgId": self._message_id(at)}
+        return self._post(contact, "text", fields, at, token=f"not-{self._token}")
+
+    def stale(self, contact: str, text: str) -> Webhook:
+        return self.text(contact, text, at=self._now() - timedelta(hours=1))
+
+    def replayed(self, captured: Webhook, contact: str, text: str) -> Webhook:
+        """An attacker's: the query string of a captured webhook, with a body of the attacker's own."""
+        fields: Fields = {"Content": text, "MsgId": self._message_id(self._now())}
+        return replace(captured, body=self._xml(contact, "text", fields, self._now()).encode())
+
+    # What WeChat is asked.
+
+    def expire_tokens(self) -> None:
+        """Let every token that was given out be past its time."""
+        self._tokens = dict.fromkeys(self._tokens, self._now())
+
+    def revoke_tokens(self) -> None:
+        """Forget every token that was given out, as when somebody had a new one forced."""
+        self._tokens.clear()
+
+    def owns(self, request: ApiRequest) -> bool:
+        """Whether a call is for this account: it names the account's id, or bears a token of its."""
+        return request.query.get("access_token") in self._tokens or self._credentials["app_id"].encode() in request.body
+
+    def api(self, request: ApiRequest) -> ApiAnswer:
+        call = {SEND: self._send, STABLE_TOKEN: self._stable_token}.get(request.path)
+        if call is None:
+            return ApiAnswer(404, b"")
+        if request.method != "POST":
+            return refusal(43002)
+        try:
+            return ApiAnswer(body=json.dumps(call(request)).encode())
+        except Refused as refused:
+            return refusal(refused.errcode)
+
+    def _stable_token(self, request: ApiRequest) -> dict[str, Any]:
+        asked = _parsed(request.body)
+        if asked.get("grant_type") != "client_credential":
+            raise Refused(40002)  # grant_type
+        if asked.get("appid") != self._credentials["app_id"]:
+            raise Refused(40013)  # appid
+        if asked.get("secret") != self._credentials["app_secret"]:
+            raise Refused(40125)  # secret
+        now = self._now()
+        if asked.get("force_refresh") is True:
+            self._tokens.clear()
+        token, until = next(reversed(self._tokens.items()), ("", now))
+        if until - now <= TOKEN_OVERLAP:
+            token, until = f"{next(self._ids)}_{_digest(now.isoformat(), self._token)}", now + TOKEN_LIFE
+            self._tokens[token] = until
+        return {"access_token": token, "expires_in": int((until - now).total_seconds())}
+
+    def _send(self, request: ApiRequest) -> dict[str, Any]:
+        self._check_token(request.query.get("access_token"))
+        asked = _parsed(request.body)
+        contact, text = str(asked.get("touser", "")), asked.get("text")
+        content = text.get("content") if isinstance(text, dict) else None
+        if asked.get("msgtype") != "text":  # the vendor takes other types too; this simulator does not
+            raise Refused(40008)
+        if contact not in self._windows:
+            raise Refused(40003)  # openid
+        if not isinstance(content, str) or not content:
+            raise Refused(44004)  # empty content
+        if len(content.encode()) > MAX_TEXT_BYTES:
+            raise Refused(45002)  # content too long
+        self._use_window(contact)
+        answered = request.headers.get("x-request-id")
+        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now()))
+        return {"errcode": 0, "errmsg": "ok"}
+
+    def _check_token(self, token: str | None) -> None:
+        if not token:
+            raise Refused(41001)  # no access_token
+        if token not in self._tokens:
+            raise Refused(40001)  # access_token invalid or not the latest
+        if self._tokens[token] <= self._now():
+            raise Refused(42001)  # access_token expired
+
+    def _open(self, contact: str, reason: str, at: datetime, duration: timedelta, replies: int) -> None:
+        windows, opened = self._windows.setdefault(contact, {}), Window(at + duration, replies)
+        if reason not in windows or windows[reason].until <= opened.until:
+            windows[reason] = opened
+
+    def _use_window(self, contact: str) -> None:
+        in_time = [window for window in self._windows[contact].values() if window.until >= self._now()]
+        if not in_time:
+            raise Refused(45015)  # out of time, or the person left
+        open_one = next((window for window in in_time if window.left), None)
+        if open_one is None:
+            raise Refused(45047)  # out of count
+        open_one.left -= 1
+
+    # How WeChat writes and signs.
+
+    @property
+    def _token(self) -> str:
+        return str(self._credentials["token"])
+
+    def _message_id(self, at: datetime) -> str:
+        return f"{int(at.timestamp())}{next(self._ids):07d}"
+
+    def _xml(self, contact: str, kind: str, fields: Fields, at: datetime) -> str:
+        head: Fields = {"ToUserName": ORIGINAL_ID, "FromUserName": contact, "CreateTime": int(at.timestamp()), "MsgType": kind}
+        return strict_xml.document(head | fields)
+
+    def _post(self, contact: str, kind: str, fields: Fields, at: datetime, *, token: str | None = None) -> Webhook:
+        token = token or self._token
+        xml = self._xml(contact, kind, fields, at)
+        query = self._query(token, at, xml) | {"openid": contact}
+        if self._credentials["mode"] == "safe":
+            encrypted = self._encrypt(xml)
+            signature = sorted_sha1(token, query["timestamp"], query["nonce"], encrypted)
+            query |= {"encrypt_type": "aes", "msg_signature": signature}
+            xml = strict_xml.document({"ToUserName": ORIGINAL_ID, "Encrypt": encrypted})
+        return Webhook(query=urlencode(query), headers={"content-type": "text/xml"}, body=xml.encode())
+
+    def _query(self, token: str, at: datetime, signed_for: str) -> dict[str, str]:
+        """Nonce and random bytes come out of the content, so that a retry is the same bytes."""
+        timestamp, nonce = str(int(at.timestamp())), str(int(_digest(signed_for)[:8], 16))
+        return {"signature": sorted_sha1(token, timestamp, nonce), "timestamp": timestamp, "nonce": nonce}
+
+    def _encrypt(self, xml: str) -> str:
+        prefix = _digest(xml)[:16].encode()
+        return wx_aes.encrypt(self._credentials["encoding_aes_key"], xml.encode(), self._credentials["app_id"], prefix=prefix)
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Refused(47001)  # not a JSON object
+    if _ESCAPE.search(body):
+        raise Refused(40033)  # \uXXXX in the request
+    return parsed
+
+
+SIMULATOR = WechatOaSimulator
