@@ -30,10 +30,10 @@ class Entry:
 
 
 class NotSent(Unavailable):
-    """The queue did not take some of the entries; `failed` holds their `dedup`. The others are on the queue."""
+    """The queue did not take some of the entries; `failed` holds their `dedup`, each with why. The others are on the queue."""
 
-    def __init__(self, failed: tuple[str, ...]) -> None:
-        super().__init__(f"{len(failed)} not sent: {', '.join(failed)}")
+    def __init__(self, failed: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{dedup}: {reason}" for dedup, reason in failed.items()))
         self.failed = failed
 
 
@@ -46,21 +46,22 @@ class FifoQueue:
 
     def send(self, entries: list[Entry]) -> None:
         """Put all entries on the queue, in order; what one call does not take is tried once more. `NotSent` names the rest."""
-        failed = [entry.dedup for chunk in chunks(entries) for entry in self._send(chunk)]
+        failed = {entry.dedup: reason for chunk in chunks(entries) for entry, reason in self._send(chunk)}
         if failed:
-            raise NotSent(tuple(failed))
+            raise NotSent(failed)
 
-    def _send(self, chunk: list[Entry]) -> list[Entry]:
+    def _send(self, chunk: list[Entry]) -> list[tuple[Entry, str]]:
         """The entries that the queue did not take at the second try either."""
-        left = chunk
-        for _ in range(2):
-            try:
-                left = self._once(left) if left else []
-            except Unavailable:
-                continue
-        return left
+        refused = self._once(chunk)
+        return self._once([entry for entry, _ in refused]) if refused else []
 
-    def _once(self, chunk: list[Entry]) -> list[Entry]:
+    def _once(self, chunk: list[Entry]) -> list[tuple[Entry, str]]:
+        try:
+            return self._call(chunk)
+        except Unavailable as fault:
+            return [(entry, str(fault)) for entry in chunk]
+
+    def _call(self, chunk: list[Entry]) -> list[tuple[Entry, str]]:
         with aws_faults("SendMessageBatch"):
             answer = self._client.send_message_batch(
                 QueueUrl=self._url,
@@ -74,7 +75,7 @@ class FifoQueue:
                     for place, entry in enumerate(chunk)
                 ],
             )
-        return [chunk[int(refused["Id"])] for refused in answer.get("Failed", [])]
+        return [(chunk[int(refused["Id"])], refused["Code"]) for refused in answer.get("Failed", [])]
 
 
 def chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

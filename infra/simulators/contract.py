@@ -77,6 +77,9 @@ class Simulator(Protocol):
     account: str
     patience: Patience
     outbox: list[Delivered]
+    welcomes_strangers: bool
+    """Whether a reply to a message that this simulator did not send shows that the person wrote: true in the local stack,
+    where anybody may sign a webhook by hand."""
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None: ...
 

@@ -31,6 +31,7 @@ class GenericSimulator:
     """
 
     channel = "generic"
+    welcomes_strangers = True  # a system of our own keeps no windows
     patience = Patience(timeout=20.0, waits=(5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:

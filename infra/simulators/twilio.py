@@ -44,6 +44,7 @@ class TwilioSimulator:
     """One number. A contact is a phone number, or one with `whatsapp:` before it. `at` is taken and not told, as by Twilio."""
 
     channel = "twilio"
+    welcomes_strangers = True  # Twilio asks only whether WhatsApp's window has closed for somebody who has written
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
         self.account = account

@@ -62,6 +62,7 @@ class WechatOaSimulator:
     channel = "wechat_oa"
     # Five seconds, three tries in all, one at once after the other.
     patience = Patience(timeout=5.0, waits=(0.0, 0.0))
+    welcomes_strangers = False
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
         self.account = account
@@ -71,6 +72,7 @@ class WechatOaSimulator:
         self._now = now
         self._ids = count(1)
         self._windows: dict[str, dict[str, Window]] = {}  # by person, by what opened it
+        self._answered: set[str | None] = set()
         self._tokens: dict[str, datetime] = {}  # until when each is good, in the order of issue
 
     # What WeChat sends.
@@ -194,6 +196,8 @@ class WechatOaSimulator:
         content = text.get("content") if isinstance(text, dict) else None
         if asked.get("msgtype") != "text":  # the vendor takes other types too; this simulator does not
             raise Refused(40008)
+        answered = request.headers.get("x-request-id")
+        self._welcome(contact, answered)
         if contact not in self._windows:
             raise Refused(40003)  # openid
         if not isinstance(content, str) or not content:
@@ -201,7 +205,6 @@ class WechatOaSimulator:
         if len(content.encode()) > MAX_TEXT_BYTES:
             raise Refused(45002)  # content too long
         self._use_window(contact)
-        answered = request.headers.get("x-request-id")
         self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now()))
         return {"errcode": 0, "errmsg": "ok"}
 
@@ -217,6 +220,12 @@ class WechatOaSimulator:
         windows, opened = self._windows.setdefault(contact, {}), Window(at + duration, replies)
         if reason not in windows or windows[reason].until <= opened.until:
             windows[reason] = opened
+
+    def _welcome(self, contact: str, answered: str | None) -> None:
+        """An answer to a message that this simulator did not send: somebody signed the webhook by hand, and the person did write."""
+        if self.welcomes_strangers and answered not in self._answered:
+            self._answered.add(answered)
+            self._open(contact, "message", self._now(), timedelta(hours=48), 5)
 
     def _use_window(self, contact: str) -> None:
         in_time = [window for window in self._windows[contact].values() if window.until >= self._now()]

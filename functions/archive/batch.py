@@ -1,0 +1,48 @@
+"""A batch: what is collected before it is written, so that memory stays flat however much is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from functions.archive.due import Reading
+from functions.archive.parts import Filed, Part, PartWriter
+from functions.archive.retention import Retention
+
+
+class Batch:
+    """Messages by day and channel, compressed as they come, and the conversations that were read to their end."""
+
+    def __init__(self, retention: Retention) -> None:
+        self.readings: list[Reading] = []
+        self._retention = retention
+        self._writers: dict[tuple[str, str], PartWriter] = {}
+        self._messages = 0
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it should be written before more is collected."""
+        policy = self._retention
+        size = max(self._messages, len(self.readings))
+        return size >= policy.batch_messages or self._bytes >= policy.batch_bytes
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was collected."""
+        return not self._messages and not self.readings
+
+    def take(self, found: Filed | Reading) -> None:
+        """Collect a message, or note the end of a conversation."""
+        if isinstance(found, Reading):
+            self.readings.append(found)
+            return
+        message = found.judged.message
+        place = self._retention.day(message.received_at), message.channel
+        writer = self._writers.get(place) or self._writers.setdefault(place, PartWriter(*place))
+        self._bytes += writer.add(found)
+        self._messages += 1
+
+    def parts(self) -> Iterator[Part]:
+        """The finished parts, oldest day first, one at a time."""
+        for place in sorted(self._writers):
+            yield self._writers.pop(place).close()

@@ -1,0 +1,81 @@
+"""The archive bucket: parts under Hive-style partitions, and beside them one manifest per committed part.
+
+`dt=YYYY-MM-DD/channel=<channel>/part-<run>-<n>.jsonl.gz` and `_manifests/<the same>.json`; query engines skip names
+that begin with `_`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from functions.archive.manifests import Manifest
+from functions.archive.parts import ArchiveUnproven, Filed, Proof, examine, read_part
+from functions.common.errors import aws_faults
+from functions.common.wire import dumps, plain
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+
+_SUFFIX = ".jsonl.gz"
+
+
+def part_key(day: str, channel: str, part: str) -> str:
+    """Where a part lies."""
+    return f"dt={day}/channel={channel}/part-{part}{_SUFFIX}"
+
+
+def manifest_object_key(key: str) -> str:
+    """Where the manifest of the part at `key` lies."""
+    return f"_manifests/{key.removesuffix(_SUFFIX)}.json"
+
+
+class ArchiveBucket:
+    """`client` is boto3's S3 client. Every method may raise `Unavailable`."""
+
+    def __init__(self, client: S3Client, name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write a part."""
+        # No Content-Encoding: a client that undoes it for its user would show other bytes than the checksum was made of.
+        with aws_faults("PutObject"):
+            self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType="application/gzip")
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Write a committed part's manifest for those who read the bucket alone; a second call writes the same again."""
+        body = dumps({"version": 1, **plain(manifest)}).encode()
+        with aws_faults("PutObject"):
+            self.client.put_object(
+                Bucket=self.name, Key=manifest_object_key(manifest.key), Body=body, ContentType="application/json"
+            )
+
+    def prove(self, manifest: Manifest) -> None:
+        """Read a part back; `ArchiveUnproven` unless count, length and SHA-256 are what the manifest says."""
+        with closing(self._open(manifest.key)) as body, aws_faults("GetObject"):
+            found = examine(body)
+        if found != Proof(count=manifest.count, sha256=manifest.sha256, bytes=manifest.bytes):
+            raise ArchiveUnproven(f"{manifest.key}: not what was written")
+
+    def messages(self, manifest: Manifest) -> Iterator[Filed]:
+        """The messages of a part, one at a time."""
+        # All of it first: what is done with each message takes longer than S3 keeps an idle download open.
+        with closing(self._open(manifest.key)) as body, aws_faults("GetObject"):
+            part = BytesIO(body.read())
+        yield from read_part(part)
+
+    def remove(self, key: str) -> None:
+        """Remove a part; no error when there is none."""
+        with aws_faults("DeleteObject"):
+            self.client.delete_object(Bucket=self.name, Key=key)
+
+    def _open(self, key: str) -> StreamingBody:
+        with aws_faults("GetObject"):
+            try:
+                return self.client.get_object(Bucket=self.name, Key=key)["Body"]
+            except self.client.exceptions.NoSuchKey:
+                raise ArchiveUnproven(f"{key}: not there") from None

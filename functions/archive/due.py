@@ -1,0 +1,138 @@
+"""What is due for the archive: conversations by way of the sparse `archive` index, and of each the messages that no part holds yet.
+
+A conversation's messages are read from the oldest on, archived ones too, and those are passed over here. No narrower range would be
+right: keys sort by the platform's time, the index by receipt, and a platform may deliver days late, lie, or give no time at all (all
+its keys begin with zeros). A filter in DynamoDB would read, and charge for, just as much, and hide from `items_read` what it cost.
+Replies are read from the first message that needs one, side by side with the messages, so nothing is held but one of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.archive.parts import Filed, reply_from
+from functions.archive.retention import Retention
+from functions.common import keys
+from functions.common.clock import EPOCH, from_iso, to_iso
+from functions.common.dynamo_store import conversation_from, judged_from_item
+from functions.common.errors import MalformedEnvelope
+from functions.common.store import Conversation, Reply, unsettled
+from functions.common.table import Item, Table
+from functions.common.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A stored message that this code cannot read. It stays where it is, and so does its conversation's entry in the index."""
+
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A conversation that was read to its end, as it was before; `remaining` is the oldest receipt that is still not settled."""
+
+    conversation: Conversation
+    remaining: datetime | None
+
+
+class DueReader:
+    """Reads what is due. `items_read` counts everything that was read: index entries, conversations, messages, replies."""
+
+    def __init__(self, table: Table, shards: int, telemetry: Telemetry) -> None:
+        self.table = table
+        self.shards = shards
+        self.telemetry = telemetry
+        self.items_read = 0
+
+    def read(self, retention: Retention, now: datetime) -> Iterator[Filed | Reading]:
+        """Every settled message, conversation by conversation, each closed by its `Reading`."""
+        for conversation in self._conversations(retention, now):
+            before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
+            remaining = None
+            for filed in self.unarchived(conversation.conv):
+                received = _received(filed)
+                if isinstance(filed, Filed) and received < before:
+                    yield filed
+                else:
+                    remaining = min(received, remaining or received)
+            yield Reading(conversation=conversation, remaining=remaining)
+
+    def remaining(self, conv: str) -> datetime | None:
+        """The oldest receipt among the conversation's messages that no part holds."""
+        return min(map(_received, self.unarchived(conv)), default=None)
+
+    def unarchived(self, conv: str) -> Iterator[Filed | Unreadable]:
+        """The conversation's messages that no part holds, each with its reply, in the order of their keys."""
+        pk, replies = keys.conversation_pk(conv), None
+        for item in self._items(pk, "M#", "M$"):
+            if "archived" in item:
+                continue
+            suffix = item["sk"].removeprefix("M#")
+            replies = replies or _Replies(self._items(pk, f"R#{suffix}", "R$"))
+            try:
+                judged = judged_from_item(item)
+                yield Filed(judged=judged, reply=replies.to(suffix, judged.message.message_id))
+            except MalformedEnvelope as fault:
+                self.telemetry.error("message_unreadable", fault, pk=pk, sk=item["sk"])
+                yield Unreadable(received_at=_stated_receipt(item))
+
+    def _conversations(self, retention: Retention, now: datetime) -> Iterator[Conversation]:
+        before = to_iso(now - retention.quiet)
+        for shard in range(self.shards):
+            entries = self.table.query(
+                "archive_pk = :pk AND archive_sk < :before", {":pk": f"A#{shard}", ":before": before}, index="archive"
+            )
+            for entry in self._counted(entries):
+                item = self.table.get(entry["pk"], entry["sk"])
+                self.items_read += 1
+                conversation = None if item is None else conversation_from(item)
+                if conversation is not None and _is_due(conversation, retention, now):
+                    yield conversation
+
+    def _items(self, pk: str, first: str, end: str) -> Iterator[Item]:
+        # "$" is the character after "#": the range holds every key that begins with the letter and "#".
+        values = {":pk": pk, ":first": first, ":end": end}
+        return self._counted(self.table.query("pk = :pk AND sk BETWEEN :first AND :end", values))
+
+    def _counted(self, items: Iterator[Item]) -> Iterator[Item]:
+        for item in items:
+            self.items_read += 1
+            yield item
+
+
+class _Replies:
+    """Replies in the order of their keys, beside messages in the order of theirs."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self._next: Item | None = next(items, None)
+
+    def to(self, suffix: str, message_id: str) -> Reply | None:
+        """The reply to the message whose key ends so; messages must be asked for in order."""
+        while self._next is not None and self._next["sk"] < f"R#{suffix}":
+            self._next = next(self._items, None)
+        found = self._next
+        if found is None or found["sk"] != f"R#{suffix}":
+            return None
+        return reply_from({**found, "message_id": message_id})
+
+
+def _is_due(conversation: Conversation, retention: Retention, now: datetime) -> bool:
+    # The index is eventually consistent, the item is not. A conversation that needs a person is not even read before its time.
+    since = conversation.unarchived_since
+    wait = retention.at_latest if unsettled(conversation) else retention.quiet
+    return since is not None and since < now - wait
+
+
+def _received(filed: Filed | Unreadable) -> datetime:
+    return filed.judged.message.received_at if isinstance(filed, Filed) else filed.received_at
+
+
+def _stated_receipt(item: Item) -> datetime:
+    try:
+        return from_iso(item["message"]["received_at"])
+    except (KeyError, TypeError, ValueError):
+        return EPOCH  # due at every run, until somebody has seen to it

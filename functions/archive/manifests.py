@@ -1,0 +1,179 @@
+"""The archive's ledger in the table: which run may write, which parts it has begun, and which of them count.
+
+| item | pk | sk | |
+|---|---|---|---|
+| manifest | `A#yyyymm` | `dd#part` | `writing` → `committed` (from here on readers trust it) → `done` (its messages are marked) |
+| pending pointer | `A#pending` | part | from the intent until the part is done or discarded: recovery finds parts by it |
+| fence | `A#run` | `fence` | the run that began last |
+
+Runs exclude each other by the fence alone. Whoever begins takes it; an intent and a commit are transactions that hold only while the run
+still has it. An earlier run, however slow, can commit nothing once a later one has begun to look at what it left; and a crashed run keeps
+nobody waiting, as it would with a lease that must run out first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from functions.archive.parts import Part, Proof
+from functions.common import keys
+from functions.common.clock import from_iso, to_iso
+from functions.common.errors import aws_faults
+from functions.common.table import Item, Table, to_item
+from functions.common.wire import plain
+
+_PENDING = "A#pending"
+_FENCE = ("A#run", "fence")
+
+State = Literal["writing", "committed", "done"]
+
+
+class Superseded(Exception):
+    """Another run has begun since: it has taken over whatever this one has not committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a part holds. `first` and `last` are receipt times, `bytes` and `sha256` those of the object at `key`."""
+
+    part: str
+    key: str
+    day: str
+    channel: str
+    run: str
+    began: datetime
+    state: State
+    count: int
+    sha256: str
+    bytes: int
+    first: datetime
+    last: datetime
+    bundles: tuple[str, ...]
+
+
+def intent(part: Part, *, name: str, key: str, run: str, began: datetime) -> Manifest:
+    """The manifest of a part that is about to be written."""
+    proof: Proof = part.proof
+    return Manifest(
+        part=name,
+        key=key,
+        day=part.day,
+        channel=part.channel,
+        run=run,
+        began=began,
+        state="writing",
+        count=proof.count,
+        sha256=proof.sha256,
+        bytes=proof.bytes,
+        first=part.first,
+        last=part.last,
+        bundles=part.bundles,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A part that was begun and is neither done nor discarded for certain."""
+
+    part: str
+    key: str
+    day: str
+    began: datetime
+
+
+class Ledger:
+    """Every method may raise `Unavailable`; those that say so raise `Superseded`."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def open(self, run: str, now: datetime) -> None:
+        """Take the fence."""
+        pk, sk = _FENCE
+        self.table.put({"pk": pk, "sk": sk, "run": run, "began": to_iso(now)})
+
+    def intend(self, manifest: Manifest) -> None:
+        """Note a part before its object is written; `Superseded`."""
+        pointer = {
+            "pk": _PENDING,
+            "sk": manifest.part,
+            "key": manifest.key,
+            "day": manifest.day,
+            "began": to_iso(manifest.began),
+        }
+        self._while_fenced(manifest.run, self._put_new(_manifest_item(manifest)), self._put_new(pointer))
+
+    def commit(self, manifest: Manifest) -> Manifest:
+        """Let a proven part count; `Superseded`."""
+        update = self._while_writing(manifest) | {"UpdateExpression": "SET #state = :committed"}
+        update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
+        self._while_fenced(manifest.run, {"Update": update})
+        return replace(manifest, state="committed")
+
+    def done(self, manifest: Manifest) -> None:
+        """Note that every message of a committed part is marked."""
+        self.table.update(*keys.manifest_key(manifest.day, manifest.part), "SET #state = :done", values={":done": "done"})
+        self.forget(manifest.part)
+
+    def pending(self) -> Iterator[Pending]:
+        """Parts that earlier runs left, in the order of their names."""
+        for item in self.table.query("pk = :pk", {":pk": _PENDING}):
+            yield Pending(part=item["sk"], key=item["key"], day=item["day"], began=from_iso(item["began"]))
+
+    def stored(self, day: str, part: str) -> Manifest | None:
+        """A part's manifest as it is now; None when the part was discarded."""
+        item = self.table.get(*keys.manifest_key(day, part))
+        return None if item is None else _manifest_from(item)
+
+    def discard(self, manifest: Manifest, run: str) -> None:
+        """Remove, for `run`, the manifest of a part that was never committed; `Superseded`."""
+        self._while_fenced(run, {"Delete": self._while_writing(manifest)})
+
+    def forget(self, part: str) -> None:
+        """Remove a part's pending pointer."""
+        self.table.delete(_PENDING, part)
+
+    def _while_fenced(self, run: str, *writes: dict[str, Any]) -> None:
+        fence = self._at(_FENCE) | {
+            "ConditionExpression": "#run = :run",
+            "ExpressionAttributeNames": {"#run": "run"},
+            "ExpressionAttributeValues": to_item({":run": run}),
+        }
+        client: Any = self.table.client
+        with aws_faults("TransactWriteItems"):
+            try:
+                client.transact_write_items(TransactItems=[{"ConditionCheck": fence}, *writes])
+            except client.exceptions.TransactionCanceledException as refused:
+                # Other reasons (a conflict, throttling) are faults of the moment.
+                if any(reason.get("Code") == "ConditionalCheckFailed" for reason in refused.response["CancellationReasons"]):
+                    raise Superseded(run) from None
+                raise
+
+    def _while_writing(self, manifest: Manifest) -> dict[str, Any]:
+        return self._at(keys.manifest_key(manifest.day, manifest.part)) | {
+            "ConditionExpression": "#state = :writing",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":writing": "writing"}),
+        }
+
+    def _put_new(self, item: Item) -> dict[str, Any]:
+        put = {"TableName": self.table.name, "Item": to_item(item), "ConditionExpression": "attribute_not_exists(pk)"}
+        return {"Put": put}
+
+    def _at(self, key: tuple[str, str]) -> dict[str, Any]:
+        return {"TableName": self.table.name, "Key": to_item({"pk": key[0], "sk": key[1]})}
+
+
+def _manifest_item(manifest: Manifest) -> Item:
+    pk, sk = keys.manifest_key(manifest.day, manifest.part)
+    return {"pk": pk, "sk": sk, **plain(manifest)}
+
+
+def _manifest_from(item: Item) -> Manifest:
+    known = {field.name: item[field.name] for field in fields(Manifest)}
+    for name in ("began", "first", "last"):
+        known[name] = from_iso(known[name])
+    return Manifest(**known | {"bundles": tuple(known["bundles"])})

@@ -1,0 +1,151 @@
+"""Archive parts: gzip JSON lines, one object per message, in the order in which they were collected. Pure; bytes in, bytes out.
+
+The same messages give the same bytes: gzip's header carries no time and no name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from io import BytesIO
+from typing import Any, Protocol, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from functions.common.errors import MalformedEnvelope, Retryable
+from functions.common.judgement import Judged
+from functions.common.store import Reply
+from functions.common.wire import dumps, judged_from, plain
+
+_CHUNK = 1 << 16
+_REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
+
+
+class ArchiveUnproven(Retryable):
+    """A part does not read back as it was written: nothing of it may expire."""
+
+
+class Stream(Protocol):
+    """Bytes that can be read once: an S3 body, a file."""
+
+    def read(self, amt: int | None = None, /) -> bytes:
+        """At most `amt` bytes; none at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """One message as the archive keeps it: masked, with everything said of it and our reply if there was one."""
+
+    judged: Judged
+    reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a part's bytes amount to: `bytes` of the object, `sha256` over them, `count` of lines inside."""
+
+    count: int
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A finished part. `first` and `last` are receipt times; `bundles` the configurations that judged its messages."""
+
+    day: str
+    channel: str
+    body: bytes
+    proof: Proof
+    first: datetime
+    last: datetime
+    bundles: tuple[str, ...]
+
+
+def line(filed: Filed) -> bytes:
+    """One message as a line of a part, version 1."""
+    return (dumps({"version": 1, **plain(filed.judged), "reply": filed.reply and plain(filed.reply)}) + "\n").encode()
+
+
+class PartWriter:
+    """A part in the making; only compressed bytes are held."""
+
+    def __init__(self, day: str, channel: str) -> None:
+        self.day = day
+        self.channel = channel
+        self._body = BytesIO()
+        self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=self._body, mtime=0)
+        self._count = 0
+        self._times: tuple[datetime, datetime] | None = None
+        self._bundles: set[str] = set()
+
+    def add(self, filed: Filed) -> int:
+        """Write one message; the length of its line in bytes."""
+        received = filed.judged.message.received_at
+        first, last = self._times or (received, received)
+        self._times = min(first, received), max(last, received)
+        self._bundles.add(filed.judged.bundle)
+        self._count += 1
+        return self._gzip.write(line(filed))
+
+    def close(self) -> Part:
+        """The finished part; nothing can be added after it."""
+        assert self._times is not None, "a part holds at least one message"
+        self._gzip.close()
+        body = self._body.getvalue()
+        return Part(
+            day=self.day,
+            channel=self.channel,
+            body=body,
+            proof=Proof(count=self._count, sha256=sha256(body).hexdigest(), bytes=len(body)),
+            first=self._times[0],
+            last=self._times[1],
+            bundles=tuple(sorted(self._bundles)),
+        )
+
+
+def examine(stream: Stream) -> Proof:
+    """Read a part from its first byte to its last; `ArchiveUnproven` when it is cut short or is no gzip."""
+    digest, inflate = sha256(), zlib.decompressobj(wbits=31)
+    count = size = 0
+    try:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            count += inflate.decompress(chunk).count(b"\n")
+    except zlib.error:
+        raise ArchiveUnproven("not gzip") from None
+    if not inflate.eof or inflate.unused_data:
+        raise ArchiveUnproven("not one whole gzip member")
+    return Proof(count=count, sha256=digest.hexdigest(), bytes=size)
+
+
+def read_part(stream: Stream) -> Iterator[Filed]:
+    """The messages of a part, line by line; `ArchiveUnproven` when one cannot be read."""
+    try:
+        with gzip.GzipFile(fileobj=cast("Any", stream), mode="rb") as lines:
+            yield from map(_filed, lines)
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, MalformedEnvelope) as fault:
+        raise ArchiveUnproven(f"unreadable: {type(fault).__name__}") from None
+
+
+def reply_from(stored: dict[str, Any]) -> Reply:
+    """A reply out of its plain form; `MalformedEnvelope` when it does not fit."""
+    try:
+        return _REPLY.validate_python(stored)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise MalformedEnvelope(f"Reply.{'.'.join(map(str, first['loc']))}: {first['type']}") from None
+
+
+def _filed(text: bytes) -> Filed:
+    raw = json.loads(text)
+    if not isinstance(raw, dict) or raw.pop("version") != 1:
+        raise MalformedEnvelope("a version of the archive that this code does not know")
+    reply = raw.pop("reply")
+    return Filed(judged=judged_from(raw), reply=None if reply is None else reply_from(reply))

@@ -1,0 +1,180 @@
+"""One run of the archive: finish what earlier runs left, then collect, write, prove, commit and mark, batch by batch.
+
+Per part: intent → object → read back and compare → commit → marks → done. Before the commit a part is nothing, and a later run removes
+it; from the commit on it counts, and a later run finishes it before it collects anything. So no message is ever filed twice or lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.archive.allowance import Allowance, OutOfTime
+from functions.archive.batch import Batch
+from functions.archive.bucket import ArchiveBucket, part_key
+from functions.archive.due import DueReader, Reading
+from functions.archive.manifests import Ledger, Manifest, Pending, Superseded, intent
+from functions.archive.marks import Marks
+from functions.archive.parts import ArchiveUnproven, Filed, Part
+from functions.archive.retention import Retention
+from functions.common.telemetry import Telemetry
+
+# Longer than Lambda lets any run live: after it no earlier run can still write the object of a part that was discarded.
+_LONGEST_RUN = timedelta(minutes=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cabinet:
+    """What archiving works with. `retention` gives the policy in force; `reader` is new for every run."""
+
+    ledger: Ledger
+    bucket: ArchiveBucket
+    reader: DueReader
+    marks: Marks
+    retention: Callable[[], Retention]
+    telemetry: Telemetry
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What one run did. `finished` and `discarded` count parts that earlier runs had left."""
+
+    run: str
+    parts: list[Manifest] = field(default_factory=list)
+    conversations: int = 0
+    finished: int = 0
+    discarded: int = 0
+    more: bool = False
+    superseded: bool = False
+
+    @property
+    def messages(self) -> int:
+        """Messages in the parts that this run committed."""
+        return sum(manifest.count for manifest in self.parts)
+
+
+def archive(cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
+    """One run, ended before `remaining` (milliseconds) is used up; `ArchiveUnproven` and `Unavailable` leave the rest to the next."""
+    work = _Run(cabinet, run=run, now=now, remaining=remaining)
+    try:
+        work.go()
+    except OutOfTime:
+        work.summary.more = True
+    except Superseded:
+        work.summary.superseded = True
+        cabinet.telemetry.warning("archive_superseded", run=run)
+    except ArchiveUnproven as fault:
+        cabinet.telemetry.error("archive_unproven", fault, run=run)
+        cabinet.telemetry.count({"ArchiveUnproven": 1})
+        raise
+    finally:
+        cabinet.telemetry.count({"Archived": work.summary.messages, "ArchiveParts": len(work.summary.parts)})
+    return _told(work.summary, cabinet)
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(self, cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[], int]) -> None:
+        self.cabinet = cabinet
+        self.summary = Summary(run=run)
+        self.run = run
+        self.now = now
+        self.time = Allowance(remaining)
+        self.retention = cabinet.retention()
+
+    def go(self) -> None:
+        """The whole run."""
+        self.cabinet.ledger.open(self.run, self.now)
+        for pending in self.cabinet.ledger.pending():
+            self.time.check()
+            self._recover(pending)
+        due = self.cabinet.reader.read(self.retention, self.now)
+        while batch := self._collect(due):
+            for part in batch.parts():
+                self._finish(self._write(part))
+            for reading in batch.readings:
+                self.time.check()
+                self.cabinet.marks.settle(reading)
+            self.summary.conversations += len(batch.readings)
+
+    def _recover(self, pending: Pending) -> None:
+        manifest = self.cabinet.ledger.stored(pending.day, pending.part)
+        if manifest is None or manifest.state == "writing":
+            return self._discard(pending, manifest)
+        if manifest.state == "done":
+            return self.cabinet.ledger.forget(pending.part)
+        self.cabinet.bucket.prove(manifest)
+        self._finish(manifest)
+        self.summary.finished += 1
+        return None
+
+    def _discard(self, pending: Pending, manifest: Manifest | None) -> None:
+        if manifest is not None:
+            self.cabinet.ledger.discard(manifest, self.run)
+            self.summary.discarded += 1
+        self.cabinet.bucket.remove(pending.key)
+        # The run that began it may still be alive and about to write the object; a later run looks once more.
+        if self.now - pending.began > _LONGEST_RUN:
+            self.cabinet.ledger.forget(pending.part)
+
+    def _collect(self, due: Iterator[Filed | Reading]) -> Batch | None:
+        batch = Batch(self.retention)
+        while not batch.full:
+            if not self.time.has_time_to_collect():
+                self.summary.more = True
+                break
+            found = next(due, None)
+            if found is None:
+                break
+            batch.take(found)
+        return None if batch.empty else batch
+
+    def _write(self, part: Part) -> Manifest:
+        name = f"{self.run}-{len(self.summary.parts) + 1}"
+        key = part_key(part.day, part.channel, name)
+        manifest = intent(part, name=name, key=key, run=self.run, began=self.now)
+        self.cabinet.ledger.intend(manifest)
+        self.cabinet.bucket.put(key, part.body)
+        try:
+            self.cabinet.bucket.prove(manifest)
+            committed = self.cabinet.ledger.commit(manifest)
+        except (ArchiveUnproven, Superseded):
+            self._give_way(manifest)
+            raise
+        self.summary.parts.append(committed)
+        return committed
+
+    def _give_way(self, manifest: Manifest) -> None:
+        """Leave a part to the run that has discarded it, if one has; the object may have come after that run had looked."""
+        if self.cabinet.ledger.stored(manifest.day, manifest.part) is None:
+            self.cabinet.bucket.remove(manifest.key)
+            raise Superseded(self.run) from None
+
+    def _finish(self, manifest: Manifest) -> None:
+        """Everything that follows from a commit; may be repeated."""
+        self.cabinet.bucket.put_manifest(manifest)
+        for filed in self.cabinet.bucket.messages(manifest):
+            self.time.check()
+            expires = self.retention.expiry(filed.judged.message.received_at, self.now)
+            self.cabinet.marks.mark(filed, manifest.part, expires)
+        self.cabinet.ledger.done(manifest)
+
+
+def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
+    """The run's outcome, in the log and for the caller."""
+    told = {
+        "run": summary.run,
+        "messages": summary.messages,
+        "conversations": summary.conversations,
+        "items_read": cabinet.reader.items_read,
+        "finished": summary.finished,
+        "discarded": summary.discarded,
+        "more": summary.more,
+        "superseded": summary.superseded,
+    }
+    cabinet.telemetry.info("archived", parts=len(summary.parts), **told)
+    parts = [{"key": m.key, "count": m.count, "sha256": m.sha256, "bytes": m.bytes} for m in summary.parts]
+    return {"parts": parts, **told}

@@ -1,0 +1,20 @@
+"""What archive is told by its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from functions.common import settings
+from functions.common.bundle import DEFAULT_PATH
+
+
+class Settings(settings.Settings):
+    """`index_shards`: over how many partitions the `archive` index is spread; the same number for every function."""
+
+    table_name: str
+    index_shards: int = Field(ge=1, le=1000)
+    archive_bucket: str
+    config_bucket: str
+    bundle_path: Path = DEFAULT_PATH

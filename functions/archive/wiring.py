@@ -1,0 +1,66 @@
+"""The real collaborators of archive, built once per process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from secrets import token_hex
+
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.due import DueReader
+from functions.archive.manifests import Ledger
+from functions.archive.marks import Marks
+from functions.archive.retention import Retention, read_retention
+from functions.archive.service import Cabinet
+from functions.archive.settings import Settings
+from functions.common.aws import client
+from functions.common.bundle import BundleSource, fetch_from_s3
+from functions.common.clock import system_clock
+from functions.common.dynamo_store import DynamoStore
+from functions.common.table import Table
+from functions.common.telemetry import Telemetry
+
+
+def cabinet() -> Cabinet:
+    """The archive's cabinet, from the environment; its reader counts from nought."""
+    settings, telemetry = _settings(), _telemetry()
+    table = Table(client("dynamodb"), settings.table_name)
+    reader = DueReader(table, settings.index_shards, telemetry)
+    return Cabinet(
+        ledger=Ledger(table),
+        bucket=ArchiveBucket(client("s3"), settings.archive_bucket),
+        reader=reader,
+        marks=Marks(table, DynamoStore(table, shards=settings.index_shards), reader, telemetry),
+        retention=_retention(),
+        telemetry=telemetry,
+    )
+
+
+def new_run(now: datetime) -> str:
+    """A run's name: when it works for, and chance, so that no two runs share the name of a part."""
+    return f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.read(os.environ)
+
+
+@cache
+def _telemetry() -> Telemetry:
+    return Telemetry("archive")
+
+
+@cache
+def _retention() -> Callable[[], Retention]:
+    settings = _settings()
+    source = BundleSource(
+        settings.bundle_path.read_bytes(),
+        lambda bundle: read_retention(bundle.sections.get("retention")),
+        fetch=fetch_from_s3(client("s3"), settings.config_bucket),
+        clock=system_clock,
+        telemetry=_telemetry(),
+    )
+    return source.current

@@ -1,0 +1,17 @@
+"""Autoreply's entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.autoreply.service import answer
+from functions.autoreply.wiring import desk
+from functions.common.lambda_context import LambdaContext
+from functions.common.sqs_batch import run_fifo_batch
+from functions.common.wire import read_reply_task
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """A batch of reply tasks off `replies.fifo`; a record that fails takes only its own conversation's later ones with it."""
+    reply_desk = desk()
+    return run_fifo_batch(event, lambda record: answer(read_reply_task(record.body), reply_desk), reply_desk.telemetry)

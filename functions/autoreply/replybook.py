@@ -1,0 +1,73 @@
+"""What operators say about replies, compiled: texts, which of them greet and give notice, and how much a machine may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from functions.autoreply.templates import Language, Template, TemplateInvalid
+from functions.common.calendar import Calendar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """At most so many machine replies to one conversation within so long."""
+
+    at_most: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """Names of the templates that no rule names.
+
+    `welcome` greets somebody whose message a person will answer, `greeting` somebody who only said hello.
+    """
+
+    welcome: str
+    greeting: str
+    welcome_out_of_hours: str
+    out_of_hours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a machine may say. docs/configuration.md explains each."""
+
+    machine_replies: tuple[Cap, ...]
+    same_text: timedelta
+    keep_for_people: int
+    too_old: timedelta
+    window_margin: timedelta
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyBook:
+    """config/replies.yaml, checked."""
+
+    templates: Mapping[str, Template]
+    notices: Notices
+    limits: Limits
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every template that a rule may name, sorted."""
+        return tuple(sorted(self.templates))
+
+    def render(self, name: str, language: Language, variables: Mapping[str, str]) -> str:
+        """One text; `TemplateInvalid` when there is no such template or a variable has no value."""
+        template = self.templates.get(name)
+        if template is None:
+            raise TemplateInvalid(f"no template {name}")
+        return template.render(language, variables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyPolicy:
+    """What autoreply works by: the bundle's replies and calendar; `bundle` is the bundle's hash."""
+
+    bundle: str
+    book: ReplyBook
+    calendar: Calendar

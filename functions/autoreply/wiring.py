@@ -1,0 +1,57 @@
+"""The real collaborators of autoreply, built once per process."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from functions.autoreply.config import read_policy
+from functions.autoreply.outbound import PlatformHttp
+from functions.autoreply.service import Desk
+from functions.autoreply.settings import Settings
+from functions.autoreply.token_lease import TokenLeases
+from functions.channels.contract import Outbound
+from functions.common.aws import client
+from functions.common.bundle import DEFAULT_PATH, BundleSource, fetch_from_s3
+from functions.common.clock import system_clock
+from functions.common.credentials import CredentialStore
+from functions.common.dynamo_store import DynamoStore
+from functions.common.table import Table
+from functions.common.telemetry import Telemetry
+
+
+@cache
+def desk() -> Desk:
+    """The reply desk, from the environment."""
+    settings = Settings.read(os.environ)
+    telemetry = Telemetry("autoreply")
+    table = Table(client("dynamodb"), settings.table_name)
+    leases = TokenLeases(table, system_clock, pause=time.sleep, new_holder=lambda: uuid.uuid4().hex)
+    policies = BundleSource(
+        Path(settings.bundle_path or DEFAULT_PATH).read_bytes(),
+        read_policy,
+        fetch=fetch_from_s3(client("s3"), settings.config_bucket),
+        clock=system_clock,
+        telemetry=telemetry,
+    )
+    return Desk(
+        store=DynamoStore(table, shards=settings.index_shards),
+        credentials=CredentialStore(client("secretsmanager"), settings.secrets_prefix, system_clock),
+        policy=policies.current,
+        outbound=_outbound(settings.platform_api_origin, leases),
+        clock=system_clock,
+        telemetry=telemetry,
+    )
+
+
+def _outbound(override: str | None, leases: TokenLeases) -> Callable[[str, str, str], Outbound]:
+    def outbound(channel: str, account: str, message_id: str) -> Outbound:
+        return PlatformHttp(
+            channel=channel, account=account, request_id=message_id, override=override, leases=leases, clock=system_clock
+        )
+
+    return outbound

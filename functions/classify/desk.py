@@ -1,0 +1,52 @@
+"""What classify works with: the rules and teams in force, and the collaborators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functions.classify.escalations import EscalationBus
+from functions.classify.routing import TeamBook, read_teams
+from functions.classify.rules import RuleBook, read_rules
+from functions.common.bundle import Bundle
+from functions.common.clock import Clock
+from functions.common.errors import BundleInvalid
+from functions.common.queues import FifoQueue
+from functions.common.store import Store
+from functions.common.telemetry import Telemetry
+from functions.common.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Handbook:
+    """The part of a bundle that judges messages; `bundle` is the bundle's hash."""
+
+    bundle: str
+    rules: RuleBook
+    teams: TeamBook
+
+
+def read_handbook(bundle: Bundle) -> Handbook:
+    """Compile a bundle; `BundleInvalid` when a section is missing, wrong, or a rule names a team that is not there."""
+    for name in ("rules", "teams"):
+        if name not in bundle.sections:
+            raise BundleInvalid(f"{name}: missing")
+    rules, teams = read_rules(bundle.sections["rules"]), read_teams(bundle.sections["teams"])
+    for team, where in rules.teams().items():
+        if team not in teams.names():
+            raise BundleInvalid(f"{where}: no team {team}")
+    return Handbook(bundle.hash, rules, teams)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The desk at which messages are read. `handbook()` is the one in force; `shards` spreads the hourly counters."""
+
+    store: Store
+    vault: Vault
+    replies: FifoQueue
+    escalations: EscalationBus
+    handbook: Callable[[], Handbook]
+    clock: Clock
+    telemetry: Telemetry
+    shards: int

@@ -1,0 +1,84 @@
+"""The folded view of a text, which rules read: writings of one thing made equal, every character traceable to where it came from.
+
+Compatibility forms are unfolded (full-width digits, circled letters); case, accents, invisible characters and variation selectors
+go; runs of white space become one space, typographic apostrophes plain ones. Linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from functions.common.judgement import Span
+
+# Where personal data was masked, rules see this private-use character: "手机号" in a placeholder is not the sender's word.
+BLANK = "\ue000"
+_ACCENTS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F))
+_APOSTROPHES = "’‘ʼ＇`´"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """`text` is the folded view; character i of it came from character `origins[i]` of the original, `length` characters long."""
+
+    text: str
+    origins: tuple[int, ...] | None
+    length: int
+
+    def span(self, start: int, end: int) -> Span:
+        """The stretch of the original behind `text[start:end]`, which must not be empty."""
+        if self.origins is None:
+            return Span(start=start, end=end)
+        return Span(start=self.origins[start], end=self.origins[end - 1] + 1)
+
+
+def fold(text: str, blanks: Iterable[Span] = ()) -> Folded:
+    """The folded view; each stretch in `blanks` becomes one `BLANK`."""
+    pieces = [_FOLDED[character] for character in text]
+    for blank in blanks:
+        pieces[blank.start : blank.end] = [BLANK, *[""] * (blank.end - blank.start - 1)]
+    letters: list[str] = []
+    origins: list[int] = []
+    after_space = False
+    for origin, piece in enumerate(pieces):
+        if piece == " " and after_space:
+            continue
+        if piece:
+            after_space = piece == " "
+            letters.extend(piece)
+            origins.extend((origin,) * len(piece))
+    traceable = len(origins) != len(text) or origins != list(range(len(text)))
+    return Folded("".join(letters), tuple(origins) if traceable else None, len(text))
+
+
+def fold_keyword(keyword: str) -> str:
+    """A rule's keyword as it would look in a folded text, without space around it."""
+    return fold(keyword).text.strip()
+
+
+def _fold_character(character: str) -> str:
+    if character.isspace():
+        return " "
+    if character in _APOSTROPHES:
+        return "'"
+    if unicodedata.category(character) in ("Cf", "Cc"):
+        return ""
+    unfolded = unicodedata.normalize("NFKD", character.lower())
+    kept = "".join(mark for mark in unfolded if not _is_accent(ord(mark)))
+    return " ".join(unicodedata.normalize("NFKC", kept).lower().split()) if kept else ""
+
+
+def _is_accent(code: int) -> bool:
+    return any(first <= code <= last for first, last in _ACCENTS)
+
+
+class _Characters(dict[str, str]):
+    """Each character's folded form, worked out when it is first seen; at most one entry per character of Unicode."""
+
+    def __missing__(self, character: str) -> str:
+        folded = self[character] = _fold_character(character)
+        return folded
+
+
+_FOLDED = _Characters()

@@ -1,0 +1,83 @@
+"""One message judged: rules give claims, claims give labels, and the same rules say what is to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from functions.classify.config import Action
+from functions.classify.labels import FLAGS, Claim, resolve
+from functions.classify.noise import is_noise
+from functions.classify.reading import Reading
+from functions.classify.rules import Fired, RuleBook
+from functions.common.judgement import Firing, Judgement, Span
+
+NOISE_RULE = "noise"
+NOISE_SCORE = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """What rules say is to follow. `needs_person` None: none of them said. `points` by the rule that gave them."""
+
+    team: str | None = None
+    hold: tuple[str, ...] = ()
+    escalate: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    reply: str | None = None
+    no_reply: bool = False
+    needs_person: bool | None = None
+    points: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of a message, and what rules want done about it."""
+
+    judgement: Judgement
+    consequences: Consequences
+
+
+def judge(book: RuleBook, reading: Reading) -> Verdict:
+    """Judge one message."""
+    examination = book.examine(reading)
+    fired = examination.first()
+    claims = [claim for rule in fired for claim in claims_of(rule.rule.then)]
+    noise = not claims and is_noise(reading.folded.text)
+    if noise:
+        claims.append(Claim("spam", "noise", NOISE_SCORE))
+    later = examination.second(resolve(claims, language=reading.language))
+    claims += [claim for rule in later for claim in claims_of(rule.rule.then)]
+    fired += later
+    firings = [book.firing(rule, reading) for rule in fired]
+    if noise:
+        firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
+    return Verdict(resolve(claims, language=reading.language, firings=tuple(firings)), _consequences(fired))
+
+
+def claims_of(action: Action) -> Iterator[Claim]:
+    """What a rule says of the axes."""
+    for axis in ("business", "urgency", "sentiment", "spam"):
+        if value := getattr(action, axis):
+            yield Claim(axis, value, action.score)
+    for axis in ("content", "risk"):
+        for value in getattr(action, axis):
+            yield Claim(axis, value, action.score)
+    for flag in FLAGS:
+        if getattr(action, flag):
+            yield Claim(flag, "true", action.score)
+
+
+def _consequences(fired: list[Fired]) -> Consequences:
+    actions = [rule.rule.then for rule in fired]
+    said = [action.needs_person for action in actions if action.needs_person is not None]
+    return Consequences(
+        team=next((action.team for action in actions if action.team), None),
+        hold=tuple(dict.fromkeys(reason for action in actions for reason in action.hold)),
+        escalate=tuple(dict.fromkeys(reason for action in actions for reason in action.escalate)),
+        tags=tuple(dict.fromkeys(tag for action in actions for tag in action.tag)),
+        reply=next((action.reply for action in actions if action.reply), None),
+        no_reply=any(action.no_reply for action in actions),
+        needs_person=any(said) if said else None,
+        points={rule.rule.name: rule.rule.then.points for rule in fired if rule.rule.then.points},
+    )

@@ -1,0 +1,112 @@
+"""All keywords of all rules found in one pass: an Aho-Corasick automaton, so the cost of a text does not grow with their number.
+
+A. V. Aho and M. J. Corasick, Efficient string matching, CACM 18 (1975). Edges live in one dictionary keyed by node and character, which
+takes a fraction of the memory of a dictionary per node.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+_NODE = 0x110000
+MAX_PLACES = 3
+
+Edges = Literal["none", "start", "both", "whole"]
+_AROUND = " .,;:!。、，；：！~〜\"'()"
+
+
+class Keyword(NamedTuple):
+    """A folded text to look for. `edges`: where a word must begin or end (nowhere, at its start, at both), or that it is all there is."""
+
+    text: str
+    edges: Edges = "none"
+
+
+Places = dict[Keyword, list[tuple[int, int]]]
+
+
+class Automaton:
+    """Finds keywords in folded text."""
+
+    def __init__(self, keywords: Iterable[Keyword]) -> None:
+        self._edges: dict[int, int] = {}
+        self._keywords: dict[int, list[Keyword]] = {}
+        self._size = 1
+        for keyword in dict.fromkeys(keywords):
+            self._add(keyword)
+        self._fallback = [0] * self._size
+        self._shorter = [0] * self._size  # the next node down the fallbacks at which a keyword ends
+        self._link()
+
+    def find(self, text: str) -> Places:
+        """Where each keyword stands, as (start, end); at most `MAX_PLACES` places of each, which is enough to show why a rule fired."""
+        edges, fallback, shorter, keywords = self._edges, self._fallback, self._shorter, self._keywords
+        found: Places = {}
+        node = 0
+        for place, character in enumerate(text):
+            code = ord(character)
+            while (step := edges.get(node * _NODE + code)) is None and node:
+                node = fallback[node]
+            node = step or 0
+            ending = node if node in keywords else shorter[node]
+            while ending:
+                for keyword in keywords[ending]:
+                    _note(found, keyword, text, place + 1)
+                ending = shorter[ending]
+        return found
+
+    def _add(self, keyword: Keyword) -> None:
+        node = 0
+        for character in keyword.text:
+            edge = node * _NODE + ord(character)
+            if edge not in self._edges:
+                self._edges[edge] = self._size
+                self._size += 1
+            node = self._edges[edge]
+        self._keywords.setdefault(node, []).append(keyword)
+
+    def _link(self) -> None:
+        children: list[list[tuple[int, int]]] = [[] for _ in range(self._size)]
+        for edge, child in self._edges.items():
+            children[edge // _NODE].append((edge % _NODE, child))
+        waiting = deque(child for _, child in children[0])
+        while waiting:
+            node = waiting.popleft()
+            back = self._fallback[node]
+            self._shorter[node] = back if back in self._keywords else self._shorter[back]
+            for code, child in children[node]:
+                self._fallback[child] = self._step(back, code)
+                waiting.append(child)
+
+    def _step(self, node: int, code: int) -> int:
+        while (step := self._edges.get(node * _NODE + code)) is None and node:
+            node = self._fallback[node]
+        return step or 0
+
+
+def _note(found: Places, keyword: Keyword, text: str, end: int) -> None:
+    places = found.get(keyword)
+    if places is not None and len(places) >= MAX_PLACES:
+        return
+    start = end - len(keyword.text)
+    if keyword.edges == "none" or _fits(keyword.edges, text, start, end):
+        found.setdefault(keyword, []).append((start, end))
+
+
+def _fits(edges: Edges, text: str, start: int, end: int) -> bool:
+    if edges == "whole":
+        # A message is not all but one word of a long text: no need to look far.
+        return start <= 3 and len(text) - end <= 3 and not text[:start].strip(_AROUND) and not text[end:].strip(_AROUND)
+    return not _inside_word(text, start) and (edges == "start" or not _inside_word(text, end))
+
+
+def _inside_word(text: str, place: int) -> bool:
+    """Whether a word goes on across the boundary before `text[place]`. Between Latin and Han there is always a boundary."""
+    return 0 < place < len(text) and _of_word(text[place - 1]) and _of_word(text[place])
+
+
+def _of_word(character: str) -> bool:
+    # Up to U+058F lie the scripts that put spaces between words and lack case-less ideographs: Latin, Greek, Cyrillic, Armenian.
+    return character < "\u0590" and (character.isalnum() or character == "_")

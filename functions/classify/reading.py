@@ -1,0 +1,52 @@
+"""What rules may ask of a message: its folded text and the circumstances it came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from functions.classify import language
+from functions.classify.folding import Folded, fold
+from functions.classify.masking import placeholders, without
+from functions.common.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A masked message as rules see it. `masked` names the kinds of personal data that were in it."""
+
+    folded: Folded
+    channel: str
+    kind: str
+    attachments: tuple[str, ...]
+    language: str
+    first_contact: bool
+    masked: tuple[str, ...]
+
+
+def read(message: Message, *, masked: tuple[str, ...] = (), first_contact: bool = False, locale: str | None = None) -> Reading:
+    """The reading of a masked message; `locale` is the conversation's."""
+    said = words(message)
+    blanks = placeholders(said)
+    folded = fold(said, blanks)
+    return Reading(
+        folded=folded,
+        channel=message.channel,
+        kind=message.kind,
+        attachments=tuple(attachment.kind for attachment in message.attachments),
+        language=language.detect(without(said, blanks), fallback=locale),
+        first_contact=first_contact,
+        masked=masked,
+    )
+
+
+def words(message: Message) -> str:
+    """What the sender said in words; the spans of firings refer to it.
+
+    The text, or where there is none the title of what was tapped, a recording's transcript, a picture's caption, a shared page's title.
+    """
+    if message.text:
+        return message.text
+    tapped = (message.interactive.title,) if message.interactive else ()
+    spoken = tuple(said for attachment in message.attachments for said in (attachment.transcript, attachment.caption))
+    shared = (message.link.title,) if message.link else ()
+    return next(filter(None, (*tapped, *spoken, *shared)), "")

@@ -1,0 +1,143 @@
+"""The rules of config/rules.yaml, compiled: which of them fire on a message, and on which words.
+
+One pass over the text finds the keywords of all rules; only rules one of whose keywords was found, and the few that need none, are asked.
+Rules that ask about labels come after all others, when the others' labels are resolved; they do not see each other's, so no set of
+rules can go round in circles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.classify.conditions import Case, Evidence, Test, compiled
+from functions.classify.config import Rule, RulesSection, checked
+from functions.classify.keywords import Automaton, Keyword, Places
+from functions.classify.reading import Reading
+from functions.common.errors import BundleInvalid
+from functions.common.judgement import Firing, Judgement, Span
+
+MAX_SPANS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule that fired, and the stretches of folded text that made it."""
+
+    rule: Rule
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    rule: Rule
+    test: Test
+
+
+@dataclass(slots=True)
+class _Run:
+    """One message's way through the rules: exclusive groups that are taken, and whether a rule said stop."""
+
+    groups: set[str] = field(default_factory=set)
+    stopped: bool = False
+
+    def tries(self, rule: Rule) -> bool:
+        return not self.stopped and rule.group not in self.groups
+
+    def note(self, rule: Rule) -> None:
+        self.stopped = rule.stop
+        if rule.group:
+            self.groups.add(rule.group)
+
+
+class RuleBook:
+    """Every rule, in the order in which they are tried."""
+
+    def __init__(self, section: RulesSection) -> None:
+        self.version = section.version
+        ordered = sorted(enumerate(section.rules), key=lambda entry: -entry[1].priority)
+        self._rules = [
+            _Compiled(rule, compiled(rule.when, section.lexicons, f"rules.rules.{place}.when")) for place, rule in ordered
+        ]
+        self._automaton = Automaton(keyword for entry in self._rules for keyword in sorted(entry.test.keywords))
+        self._untriggered = [place for place, entry in enumerate(self._rules) if entry.test.triggers is None]
+        self._triggered: dict[Keyword, list[int]] = {}
+        for place, entry in enumerate(self._rules):
+            for keyword in entry.test.triggers or ():
+                self._triggered.setdefault(keyword, []).append(place)
+
+    def examine(self, reading: Reading) -> Examination:
+        """Begin with a message: find its keywords and the rules they may make fire."""
+        places = self._automaton.find(reading.folded.text)
+        asked = {place for keyword in places for place in self._triggered.get(keyword, ())}
+        candidates = [self._rules[place] for place in sorted(asked.union(self._untriggered))]
+        return Examination(reading, places, candidates)
+
+    def firing(self, fired: Fired, reading: Reading) -> Firing:
+        """A firing as it is stored, with spans in the text that people see."""
+        spans = dict.fromkeys(reading.folded.span(start, end) for start, end in fired.evidence)
+        return Firing(rule=fired.rule.name, version=self.version, spans=_merged(spans)[:MAX_SPANS])
+
+    def templates(self) -> dict[str, str]:
+        """Reply templates that rules name, each with the field that does."""
+        return {entry.rule.then.reply: f"rules.{entry.rule.name}.then.reply" for entry in self._rules if entry.rule.then.reply}
+
+    def teams(self) -> dict[str, str]:
+        """Teams that rules name, each with the field that does."""
+        return {entry.rule.then.team: f"rules.{entry.rule.name}.then.team" for entry in self._rules if entry.rule.then.team}
+
+
+class Examination:
+    """One message before the rules."""
+
+    def __init__(self, reading: Reading, places: Places, candidates: list[_Compiled]) -> None:
+        self.reading = reading
+        self._places = places
+        self._candidates = candidates
+        self._run = _Run()
+
+    def first(self) -> list[Fired]:
+        """Rules that fire on the text and its circumstances alone."""
+        return self._fire(Judgement(), reads_labels=False)
+
+    def second(self, labels: Judgement) -> list[Fired]:
+        """Rules that ask about labels, on the labels resolved so far."""
+        return self._fire(labels, reads_labels=True)
+
+    def _fire(self, labels: Judgement, *, reads_labels: bool) -> list[Fired]:
+        case = Case(self.reading, self._places, labels)
+        fired: list[Fired] = []
+        for entry in self._candidates:
+            if entry.test.reads_labels is not reads_labels or not self._run.tries(entry.rule):
+                continue
+            evidence = entry.test.holds(case)
+            if evidence is not None:
+                fired.append(Fired(entry.rule, evidence))
+                self._run.note(entry.rule)
+        return fired
+
+
+def read_rules(section: dict[str, Any]) -> RuleBook:
+    """The rule book out of the bundle's section `rules`; `BundleInvalid` names the field that is wrong."""
+    rules = checked(RulesSection, "rules", section)
+    names: set[str] = set()
+    for place, rule in enumerate(rules.rules):
+        if rule.name in names:
+            raise BundleInvalid(f"rules.rules.{place}.name: {rule.name} is the name of an earlier rule")
+        names.add(rule.name)
+    try:
+        return RuleBook(rules)
+    except RecursionError:
+        raise BundleInvalid("rules: nested too deeply") from None
+
+
+def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in order, those that overlap made one."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        if merged and span.start < merged[-1].end:
+            merged[-1] = Span(start=merged[-1].start, end=max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return tuple(merged)

@@ -1,0 +1,42 @@
+"""The real collaborators of classify, built once per process."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from functions.classify.desk import Desk, read_handbook
+from functions.classify.escalations import EscalationBus
+from functions.classify.settings import Settings
+from functions.common.aws import client
+from functions.common.bundle import BundleSource, fetch_from_s3
+from functions.common.clock import system_clock
+from functions.common.dynamo_store import DynamoStore
+from functions.common.queues import FifoQueue
+from functions.common.table import Table
+from functions.common.telemetry import Telemetry
+from functions.common.vault import Vault
+
+
+@cache
+def desk() -> Desk:
+    """The desk, from the environment."""
+    settings = Settings.read(os.environ)
+    telemetry = Telemetry("classify")
+    handbooks = BundleSource(
+        settings.bundle_path.read_bytes(),
+        read_handbook,
+        fetch=fetch_from_s3(client("s3"), settings.config_bucket),
+        clock=system_clock,
+        telemetry=telemetry,
+    )
+    return Desk(
+        store=DynamoStore(Table(client("dynamodb"), settings.table_name), shards=settings.index_shards),
+        vault=Vault(client("kms"), settings.vault_key_id, clock=system_clock),
+        replies=FifoQueue(client("sqs"), settings.replies_queue_url),
+        escalations=EscalationBus(client("events"), settings.escalation_bus_name),
+        handbook=handbooks.current,
+        clock=system_clock,
+        telemetry=telemetry,
+        shards=settings.index_shards,
+    )

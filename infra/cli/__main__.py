@@ -1,0 +1,28 @@
+"""`python -m infra.cli`: what can be said in one line is, on stderr, with exit code 1."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    try:
+        from infra.cli.app import app
+        from infra.local.errors import CannotStart
+    except ModuleNotFoundError as error:
+        sys.exit(_missing(error))
+    try:
+        app()
+    except CannotStart as error:
+        sys.exit(f"postroom: {' '.join(str(error).split())}")
+    except ModuleNotFoundError as error:
+        sys.exit(_missing(error))
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    return f"postroom: Python module {error.name} is missing; `make run` installs what is needed"
+
+
+if __name__ == "__main__":
+    main()

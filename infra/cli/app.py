@@ -1,0 +1,23 @@
+"""The command `postroom`: one module per command, each a function, put together here."""
+
+from __future__ import annotations
+
+import typer
+
+from infra.cli.run import run
+
+app = typer.Typer(
+    name="postroom",
+    help="A serverless post room for direct messages.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """With a callback, a single command keeps its name."""
+
+
+app.command()(run)

@@ -1,0 +1,209 @@
+"""The whole stack: starts everything in order, and ends everything in the reverse order, however it comes to an end.
+
+    with Stack(port=0) as stack:
+        ...  # webhooks to stack.url, what happened from stack.url + "/_local/..."
+
+A child process that this one leaves behind, because it was killed, ends by itself: it notices that its connection is gone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from functions.common.clock import system_clock
+from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle
+from infra.local import accounts, template
+from infra.local.accounts import Accounts, filled, read_accounts, simulators
+from infra.local.control import Control
+from infra.local.engine import ROOT, Engine
+from infra.local.errors import CannotStart
+from infra.local.gateway import ANSWER_WITHIN, UNAVAILABLE, Gateway
+from infra.local.intrinsics import REF
+from infra.local.inventory import Inventory
+from infra.local.payload import Answer, HttpRequest
+from infra.local.poller import RETRY_SECONDS, Poller, Source
+from infra.local.provision import Physical, provision, store_accounts
+from infra.local.queues import QueueWatch
+from infra.local.resources import EventSource, Queue
+from infra.local.scheduler import Scheduler
+from infra.local.template import Template
+from infra.local.workers import FunctionPool, FunctionSpec, Invocation
+from infra.simulators.contract import Simulator
+from infra.simulators.server import PlatformServer
+
+DIRECTORY = ROOT / ".local"
+# Webhooks arrive together; queues hand out one batch at a time anyway.
+WORKERS_BEHIND_ROUTES = 2
+LAST_BATCH_SECONDS = 5.0
+
+
+class Stack:
+    """The local stack on `port` of the loopback interface; 0 takes a free one. `CannotStart` says in one line why it does not start.
+
+    `directory` is where logs and the compiled bundle go; `environ` (the process's own by default) says which AWS endpoint is used.
+    """
+
+    def __init__(
+        self,
+        port: int = 8080,
+        *,
+        directory: Path = DIRECTORY,
+        log_dir: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        template_path: Path = template.PATH,
+        config: Path = CONFIG,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self.port = port
+        self.log_dir = log_dir or directory / "logs"
+        self.simulators: tuple[Simulator, ...] = ()
+        self._directory = directory
+        self._environ = dict(os.environ if environ is None else environ)
+        self._template_path = template_path
+        self._config = config
+        self._retry_seconds = retry_seconds
+        self._exit = ExitStack()
+        self._pools: dict[str, FunctionPool] = {}
+        self._control: Control | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def simulator(self, channel: str, account: str = "demo") -> Simulator:
+        """The platform on the other side of an account."""
+        return next(s for s in self.simulators if (s.channel, s.account) == (channel, account))
+
+    def invoke(self, function: str, event: Any, *, wait: float | None = None) -> Invocation:
+        """Run a function, by its logical id in the template."""
+        return self._pools[function].invoke(event, wait=wait)
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except ConfigInvalid as error:
+            self.stop()
+            raise CannotStart(f"config: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End everything. Safe to call twice."""
+        self._control = None
+        self._exit.close()
+
+    def _start(self) -> None:
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        engine = Engine(self._environ, self.log_dir)
+        self._exit.callback(engine.stop)
+        engine.launch()  # it comes up while the rest is read
+        loaded = template.load(self._template_path)
+        self._listen(loaded)
+        platforms, known = self._platforms()
+        local = {"BUNDLE_PATH": str(self._bundle()), "PLATFORM_API_ORIGIN": platforms.origin}
+        engine.start()
+        physical = provision(loaded, engine.client)
+        environments = {function.name: loaded.environment(function, physical) for function in loaded.functions}
+        for prefix in {variables["SECRETS_PREFIX"] for variables in environments.values() if "SECRETS_PREFIX" in variables}:
+            store_accounts(known, prefix, engine.client)
+        self._run_functions(loaded, {name: engine.environ | variables | local for name, variables in environments.items()})
+        scheduler = Scheduler(loaded.schedules, self.invoke, clock=system_clock)
+        self._wake(loaded, engine, physical, scheduler)
+        self._control = _control(loaded, engine, physical, scheduler, platforms)
+
+    def _listen(self, loaded: Template) -> None:
+        gateway = Gateway(self.port, loaded.routes, partial(self.invoke, wait=ANSWER_WITHIN), self._local)
+        self._exit.callback(gateway.stop)
+        gateway.start()
+        self.port = gateway.port
+
+    def _local(self, request: HttpRequest) -> Answer | None:
+        """What the gateway answers itself: until everything runs, and from the moment that it ends, that nothing is available."""
+        return self._control.answer(request) if self._control else UNAVAILABLE
+
+    def _platforms(self) -> tuple[PlatformServer, Accounts]:
+        read = read_accounts(self._config / accounts.FILE)
+        self.simulators = tuple(simulators(read))
+        platforms = PlatformServer(self.simulators)
+        self._exit.callback(platforms.stop)
+        platforms.start()
+        return platforms, filled(read, platforms.origin)
+
+    def _bundle(self) -> Path:
+        path = self._directory / "bundle.json"
+        path.write_bytes(compile_bundle(self._config))
+        return path
+
+    def _run_functions(self, loaded: Template, environments: Mapping[str, Mapping[str, str]]) -> None:
+        routed = {route.function for route in loaded.routes}
+        for function in loaded.functions:
+            log = self.log_dir / f"{function.name}.log"
+            log.write_bytes(b"")
+            spec = FunctionSpec(
+                name=function.name,
+                handler=function.handler,
+                timeout=function.timeout,
+                environ=environments[function.name],
+                log=log,
+            )
+            pool = FunctionPool(spec, WORKERS_BEHIND_ROUTES if function.logical_id in routed else 1)
+            self._exit.callback(pool.stop)
+            self._pools[function.logical_id] = pool
+        for pool in self._pools.values():
+            pool.await_ready()
+
+    def _wake(self, loaded: Template, engine: Engine, physical: Physical, scheduler: Scheduler) -> None:
+        queues = {queue.logical_id: queue for queue in loaded.queues}
+        pollers = [
+            Poller(
+                engine.client("sqs"),
+                _source(event_source, queues[event_source.queue], physical),
+                partial(self.invoke, event_source.function),
+                retry_seconds=self._retry_seconds,
+            )
+            for event_source in loaded.event_sources
+        ]
+        self._exit.callback(_end, pollers, scheduler)
+        for poller in pollers:
+            poller.start()
+        scheduler.start()
+
+
+def _source(event_source: EventSource, queue: Queue, physical: Physical) -> Source:
+    return Source(
+        url=physical[queue.logical_id, REF],
+        arn=physical[queue.logical_id, "Arn"],
+        batch_size=event_source.batch_size,
+        reports_failures=event_source.reports_failures,
+        dead_letters=physical[queue.dead_letters, REF] if queue.dead_letters else None,
+        max_receives=queue.max_receives,
+    )
+
+
+def _control(loaded: Template, engine: Engine, physical: Physical, scheduler: Scheduler, platforms: PlatformServer) -> Control:
+    (table,) = loaded.tables
+    return Control(
+        inventory=Inventory(engine.client("dynamodb"), table.name),
+        queues=QueueWatch(engine.client("sqs"), loaded.queues, lambda logical_id: physical[logical_id, REF]),
+        scheduler=scheduler,
+        outbox=lambda: platforms.outbox,
+    )
+
+
+def _end(pollers: Sequence[Poller], scheduler: Scheduler) -> None:
+    scheduler.stop()
+    for poller in pollers:
+        poller.stop()
+    for poller in pollers:
+        poller.join(LAST_BATCH_SECONDS)

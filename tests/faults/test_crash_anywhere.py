@@ -1,0 +1,144 @@
+"""Invariant 4: for every call that a handler makes, the process dies just before and just after it, everything is delivered again, and the
+final state is that of an undisturbed run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.deaths import Death, Watch
+from tests.fakes.house import House, open_house
+
+VOLATILE = {
+    "received_at", "at", "first_at", "last_at", "due_at", "work_sk", "archive_sk", "unarchived_since", "exp", "sealed", "rev",
+    "attempts", "outcome", "provider_id", "expires_at", "native_event_id", "archived", "stored_at",
+}  # fmt: skip
+# One time for all runs, so that they have the same keys.
+AT = datetime.now(UTC).replace(microsecond=0)
+LATER = "2027-03-01T19:00:00Z"
+PRIVATE = "我的手机号是13912345678,发票开好了寄到哪?"
+
+Story = list[Callable[[House], Any]]
+
+
+def hear(channel: str, make: Callable[[Any], Any]) -> Callable[[House], Any]:
+    """A step: one webhook, the same bytes however often the platform has to send it."""
+    sent: list[Any] = []
+
+    def step(house: House) -> None:
+        if not sent or house is not sent[0]:
+            sent[:] = [house, make(house.simulators[channel])]
+        assert house.receive(channel, sent[1])["statusCode"] < 300
+
+    return step
+
+
+def pump(house: House) -> None:
+    house.pump()
+
+
+def tell(house: House, story: Story, watch: Watch | None = None) -> None:
+    """Live through a story, dying where the watch says and carrying on from there as Lambda and the platforms would."""
+    house.watch = watch
+    for step in story:
+        try:
+            step(house)
+        except Death:
+            house.restart()
+            step(house)
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if key not in VOLATILE}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def state(house: House) -> dict[str, Any]:
+    kept = [plain(item) for item in house.items() if item["pk"].startswith("C#")]
+    return {"items": kept, "said": house.said(), "queues": house.depths()}
+
+
+def deaths(tmp_path: Path, story: Story, channel: str, check: Callable[[House, dict[str, Any], str], None]) -> None:
+    with open_house(tmp_path, only=(channel,)) as house:
+        whole = Watch()
+        tell(house, story, whole)
+        undisturbed = state(house)
+    assert len(whole.calls) > 3
+    for at, name in enumerate(whole.calls):
+        for when in ("before", "after"):
+            with open_house(tmp_path, only=(channel,)) as house:
+                watch = Watch(at=at, when=when)
+                tell(house, story, watch)
+                check(house, undisturbed, f"{when} call {at}, {name}")
+
+
+def same_as_undisturbed(house: House, undisturbed: dict[str, Any], where: str) -> None:
+    assert state(house) == undisturbed, where
+
+
+@pytest.mark.timeout(280)
+def test_a_conversation_of_a_platform_with_idempotency_keys(tmp_path: Path) -> None:
+    story = [
+        hear("generic", lambda s: s.text("u1", "你好,请问几点开门?", native_id="m1", at=AT, signed_at=AT)),
+        pump,
+        hear(
+            "generic",
+            lambda s: s.batch(
+                [
+                    s.item("u1", text=PRIVATE, native_id="m2", at=AT),
+                    s.item("u2", text="把钱转账到我卡上", native_id="m3", at=AT),
+                ]
+            ),
+        ),
+        pump,
+    ]
+    deaths(tmp_path, story, "generic", same_as_undisturbed)
+
+
+def at_most_once_and_never_forgotten(house: House, undisturbed: dict[str, Any], where: str) -> None:
+    """WeChat takes no idempotency key: a reply of unknown fate is not sent again, and a person is told."""
+    said = house.said()
+    assert len(said) <= 1, where
+    (reply,) = house.of_kind("R#")
+    (conversation,) = house.of_kind("@")
+    if reply["state"] == "unknown":
+        assert conversation["status"] == "waiting" and conversation["problems"] == ["reply_unknown"], where
+    else:
+        assert reply["state"] == "sent" and len(said) == 1, where
+        assert house.of_kind("M#")[0]["seq"] == conversation["count"] == 1, where
+    assert len(house.of_kind("M#")) == 1 and not any(house.depths().values()), where
+
+
+@pytest.mark.timeout(280)
+def test_a_reply_to_a_platform_without_idempotency_keys(tmp_path: Path) -> None:
+    story = [hear("wechat_oa", lambda s: s.text("openid1", "请问几点开门?", native_id="7001")), pump]
+    deaths(tmp_path, story, "wechat_oa", at_most_once_and_never_forgotten)
+
+
+def filed_once(house: House, undisturbed: dict[str, Any], where: str) -> None:
+    import gzip
+    import json
+
+    same_as_undisturbed(house, undisturbed, where)
+    manifests = [i for i in house.items() if i["pk"].startswith("A#") and i.get("state") == "done"]
+    objects = house.archived()
+    lines = [json.loads(line) for m in manifests for line in gzip.decompress(objects[m["key"]]).splitlines()]
+    ids = sorted(line["message"]["message_id"] for line in lines)
+    assert ids == sorted(item["message"]["message_id"] for item in house.of_kind("M#")), where
+    assert all(item["archived"] and item["exp"] for item in house.of_kind("M#")), where
+
+
+@pytest.mark.timeout(280)
+def test_the_archive(tmp_path: Path) -> None:
+    story = [
+        hear("generic", lambda s: s.batch([s.item(f"u{n % 2}", text=f"谢谢 {n}", native_id=f"m{n}", at=AT) for n in range(4)])),
+        pump,
+        lambda house: house.invoke("archive", {"now": LATER}),
+        lambda house: house.invoke("archive", {"now": LATER}),
+    ]
+    deaths(tmp_path, story, "generic", filed_once)

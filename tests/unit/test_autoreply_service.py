@@ -1,0 +1,402 @@
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from functions.autoreply.service import ConversationAwaited, ReplyPostponed, answer
+from functions.channels.contract import HttpResult, NoAnswer, Unreachable
+from functions.common.errors import AccountUnknown, Retryable, Unavailable
+from functions.common.message import ReplyWindow
+from functions.common.store import Reply
+from functions.common.telemetry import Telemetry
+from tests.fakes.reply_desk import OPEN, POLICY, SHUT, Fixture, conversation, task
+
+KEYWORD = {"reply": "return_how", "needs_person": False}
+TEXT = POLICY.book.render("return_how", "zh", {})
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def _answered(status: int, body: object = None, **headers: str) -> HttpResult:
+    return HttpResult(status, headers, json.dumps(body or {}).encode())
+
+
+def _reserved(of, **changes) -> Reply:
+    record = Reply(
+        message_id=of.judged.message.message_id,
+        state="reserved",
+        reason="keyword",
+        at=OPEN,
+        text=TEXT,
+        template="return_how",
+        attempts=1,
+        bundle=POLICY.bundle,
+    )
+    return replace(record, **changes)
+
+
+def _redeliver(desk: Fixture, of, times: int = 10) -> None:
+    """What the queue does: again, until nothing is raised any more."""
+    for _ in range(times):
+        try:
+            return answer(of, desk.desk)
+        except Retryable:
+            continue
+    raise AssertionError("never came to an end")
+
+
+def test_a_reply_is_reserved_then_sent_then_recorded():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.hook = lambda: states.append(desk.record(asked).state)
+    states: list[str] = []
+    answer(asked, desk.desk)
+    assert states == ["reserved"]
+    assert desk.record(asked) == _reserved(asked, state="sent", outcome="sent")
+    assert json.loads(desk.platform.bodies[0])["text"] == TEXT
+    assert desk.problems(asked) == ()
+    assert desk.telemetry.counts == {"Replied": 1}
+    assert desk.store.calls == ["conversation", "replies", "reserve_reply", "conversation", "record_reply"]
+
+
+def test_the_platforms_id_of_the_reply_is_kept():
+    asked = task(channel="twilio", **KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [_answered(201, {"sid": "SM123", "status": "queued"})]
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).provider_id) == ("sent", "SM123")
+
+
+@pytest.mark.parametrize(
+    ("of", "reason"),
+    [({"is_bot": True}, "bot"), ({"labels": {"spam": "scam"}}, "spam"), ({"hold": ("money",)}, "held"), ({}, "nothing_to_say")],
+)
+def test_no_reply_is_one_write_with_its_reason(of, reason):
+    asked = task(**of)
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).reason, desk.record(asked).attempts) == ("none", reason, 0)
+    assert desk.store.calls == ["conversation", "reserve_reply"]
+    assert desk.platform.bodies == []
+    assert desk.telemetry.counts == {"NotReplied": 1}
+
+
+def test_a_task_that_comes_twice_is_answered_once():
+    for asked in (task(**KEYWORD), task()):
+        desk = Fixture(asked)
+        answer(asked, desk.desk)
+        before = desk.record(asked)
+        answer(asked, desk.desk)
+        assert desk.record(asked) == before
+        assert len(desk.platform.bodies) == (1 if before.state == "sent" else 0)
+
+
+def test_a_stale_redelivery_of_an_answered_message_tells_nobody():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    desk.times.now += timedelta(hours=5)
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "sent"
+    assert desk.problems(asked) == ()
+
+
+@pytest.mark.parametrize("channel", ["generic", "twilio"])
+def test_a_platform_that_was_not_reached_is_tried_again(channel):
+    asked = task(channel=channel, **KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [Unreachable()]
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).outcome, desk.record(asked).attempts) == ("reserved", "transient", 1)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).attempts) == ("sent", 2)
+    assert desk.telemetry.counts == {"ReplyRetried": 1, "Replied": 1}
+
+
+def test_a_platform_that_stays_away_is_given_up_and_a_person_told():
+    asked = task(channel="twilio", **KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [Unreachable() for _ in range(20)]
+    _redeliver(desk, asked)
+    assert (desk.record(asked).state, desk.record(asked).attempts) == ("failed", POLICY.book.limits.attempts)
+    assert len(desk.platform.bodies) == POLICY.book.limits.attempts
+    assert desk.problems(asked) == ("reply_failed",)
+
+
+def test_an_unknown_outcome_is_never_sent_again_without_an_idempotency_key():
+    asked = task(channel="twilio", **KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [NoAnswer()]
+    answer(asked, desk.desk)
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "unknown"
+    assert desk.problems(asked) == ("reply_unknown",)
+    assert len(desk.platform.bodies) == 1
+    assert desk.telemetry.counts == {"ReplyUnknown": 1}
+
+
+def test_an_unknown_outcome_is_sent_again_with_the_same_key_where_the_platform_takes_one():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [NoAnswer(), _answered(503), _answered(409)]
+    _redeliver(desk, asked)
+    assert (desk.record(asked).state, desk.record(asked).outcome) == ("sent", "duplicate")
+    assert {json.loads(body)["id"] for body in desk.platform.bodies} == {f"reply_{asked.judged.message.message_id}"}
+
+
+@pytest.mark.parametrize("second", [Unreachable(), _answered(429), _answered(400), NoAnswer()])
+def test_a_doubt_once_raised_is_not_forgotten(second):
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [NoAnswer(), *[second] * 20]
+    _redeliver(desk, asked)
+    assert desk.record(asked).state == "unknown"
+    assert desk.problems(asked) == ("reply_unknown",)
+
+
+def test_what_a_platform_refuses_for_good_goes_to_a_person_if_it_was_to_settle_the_matter():
+    for needs_person, problems in ((False, ("reply_failed",)), (True, ())):
+        asked = task(channel="twilio", reply="return_how", needs_person=needs_person)
+        desk = Fixture(asked)
+        desk.platform.answers = [_answered(400, {"code": 21211})]
+        answer(asked, desk.desk)
+        assert (desk.record(asked).state, desk.record(asked).outcome) == ("failed", "invalid")
+        assert desk.problems(asked) == problems
+
+
+@pytest.mark.parametrize(
+    ("of", "problems"),
+    [
+        ({"window": ReplyWindow(mode="none")}, ("reply_missing",)),
+        ({"reply": "gone"}, ("reply_missing",)),
+        ({"is_bot": True}, ()),
+        ({"labels": {"spam": "noise"}}, ()),
+        ({"labels": {"opt_out": True}}, ()),
+        ({"hold": ("money",)}, ()),
+        ({"window": ReplyWindow(mode="none"), "labels": {"sentiment": "positive"}}, ()),
+        ({"reply": None}, ()),
+        ({"window": ReplyWindow(mode="none"), "needs_person": True}, ()),
+    ],
+)
+def test_a_message_that_a_machine_was_to_settle_and_did_not_goes_to_a_person(of, problems):
+    asked = task(**KEYWORD | of)
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "none"
+    assert desk.problems(asked) == problems
+    if problems:
+        (stands,) = desk.store.conversations.values()
+        assert (stands.status, stands.team, stands.due_at) == ("waiting", "service", asked.judged.routing.due_at)
+
+
+def test_a_welcome_in_place_of_the_answer_does_not_settle_the_matter():
+    asked = task(first_contact=True, reply="gone", needs_person=False)
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).reason) == ("sent", "welcome")
+    assert desk.problems(asked) == ("reply_missing",)
+    assert [line for line, _ in desk.telemetry.lines] == ["template_invalid", "replied"]
+
+
+@pytest.mark.parametrize(("changes", "reason"), [({"opted_out": True}, "opted_out"), ({"status": "held"}, "held")])
+def test_what_happened_since_the_decision_is_heeded(changes, reason):
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+
+    def meanwhile(call: str) -> None:
+        if call == "reserve_reply":
+            desk.store.conversations = {conv: replace(each, **changes) for conv, each in desk.store.conversations.items()}
+
+    desk.store.after = meanwhile
+    answer(asked, desk.desk)
+    record = desk.record(asked)
+    assert (record.state, record.reason, record.text, record.template) == ("none", reason, None, None)
+    assert desk.platform.bodies == []
+
+
+def test_a_retry_that_comes_too_late_is_not_sent():
+    asked = task(now=SHUT, first_contact=True)
+    desk = Fixture(asked, now=SHUT)
+    desk.platform.answers = [Unreachable()]
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    desk.times.now += timedelta(hours=13)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).reason) == ("none", "stale")
+    assert len(desk.platform.bodies) == 1
+
+
+def test_a_late_retry_of_a_doubtful_reply_says_that_it_may_have_arrived():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [NoAnswer()]
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    desk.times.now += timedelta(hours=2)
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "unknown"
+    assert desk.problems(asked) == ("reply_unknown",)
+
+
+def test_a_store_that_fails_before_the_send_leaves_no_doubt():
+    asked = task(channel="twilio", **KEYWORD)
+    desk = Fixture(asked)
+
+    def fail(call: str) -> None:
+        if call == "conversation" and "reserve_reply" in desk.store.calls:
+            raise Unavailable("GetItem")
+
+    desk.store.before = fail
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    desk.store.before = lambda call: None
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "sent"
+    assert len(desk.platform.bodies) == 1
+
+
+@pytest.mark.parametrize("fault", [AccountUnknown("generic/demo"), Unavailable("GetSecretValue")])
+def test_credentials_that_cannot_be_had_leave_nothing_behind(fault):
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.accounts.fault = fault
+    with pytest.raises(type(fault)):
+        answer(asked, desk.desk)
+    assert desk.store.records == {}
+    desk.accounts.fault = None
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "sent"
+
+
+def test_a_token_that_was_refused_is_replaced_at_once(monkeypatch):
+    from functions.channels import generic
+    from functions.channels.contract import SendResult
+
+    outcomes = ["auth_expired", "sent"]
+    monkeypatch.setattr(generic.ADAPTER, "send", lambda *_: SendResult(outcome=outcomes.pop(0)), raising=False)
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).attempts, outcomes) == ("sent", 1, [])
+
+
+def test_a_token_that_is_refused_again_waits_for_the_queue(monkeypatch):
+    from functions.channels import generic
+    from functions.channels.contract import SendResult
+
+    monkeypatch.setattr(generic.ADAPTER, "send", lambda *_: SendResult(outcome="auth_expired"), raising=False)
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).outcome) == ("reserved", "auth_expired")
+
+
+def test_a_person_is_told_once_classify_has_written_the_conversation():
+    asked = task(channel="twilio", **KEYWORD)
+    desk = Fixture()
+    desk.platform.answers = [NoAnswer()]
+    with pytest.raises(ConversationAwaited):
+        answer(asked, desk.desk)
+    there = conversation(asked)
+    desk.store.conversations[there.conv] = there
+    answer(asked, desk.desk)
+    assert desk.problems(asked) == ("reply_unknown",)
+    assert len(desk.platform.bodies) == 1
+
+
+CALLS = 6  # conversation, replies, reserve_reply, conversation, (send), record_reply, flag
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(CALLS))
+@pytest.mark.parametrize("channel", ["generic", "twilio"])
+@pytest.mark.parametrize("outcome", ["sent", "not_sent", "refused", "none"])
+def test_a_crash_at_any_call_never_answers_twice_and_always_comes_to_an_end(channel, when, call, outcome):
+    asked = task(channel=channel, **KEYWORD, is_bot=outcome == "none")
+    desk = Fixture(asked)
+    arrived: list[str] = []
+    refused = outcome == "refused"
+
+    def arrive() -> None:
+        if not refused:
+            arrived.append(asked.judged.message.message_id)
+
+    desk.platform.hook = arrive
+    if refused:
+        desk.platform.answers = [_answered(400, {"code": 21211})] * 5
+    if outcome == "not_sent":
+        desk.platform.hook = lambda: None if desk.platform.answers else arrive()
+        desk.platform.answers = [Unreachable()]
+    counter = iter(range(1000))
+
+    def die(_: str) -> None:
+        if next(counter) == call:
+            raise Killed
+
+    setattr(desk.store, when, die)
+    try:
+        _redeliver(desk, asked)
+    except Killed:
+        desk.store.before = desk.store.after = lambda _: None
+        _redeliver(desk, asked)
+    record = desk.record(asked)
+    assert record.state != "reserved"
+    if channel == "twilio":
+        assert len(arrived) <= 1
+    if outcome == "none":
+        assert (record.state, arrived) == ("none", [])
+    if record.state == "sent":
+        assert arrived
+    if record.state == "unknown":
+        assert desk.problems(asked) == ("reply_unknown",)
+    if record.state == "failed":
+        assert (arrived, desk.problems(asked)) == ([], ("reply_failed",))
+    if arrived:
+        assert record.state in ("sent", "unknown")
+
+
+def test_a_crash_during_the_send_is_repeated_only_where_the_platform_takes_a_key():
+    for channel, state, sends in (("generic", "sent", 2), ("twilio", "unknown", 1)):
+        asked = task(channel=channel, **KEYWORD)
+        desk = Fixture(asked)
+
+        def die() -> None:
+            raise Killed
+
+        desk.platform.hook = die
+        with pytest.raises(Killed):
+            answer(asked, desk.desk)
+        desk.platform.hook = lambda: None
+        _redeliver(desk, asked)
+        assert (desk.record(asked).state, len(desk.platform.bodies)) == (state, sends)
+
+
+def test_no_text_and_no_contact_is_logged():
+    asked = task(**KEYWORD, text="我的电话是13800138000")
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    logged = json.dumps(desk.telemetry.lines, ensure_ascii=False)
+    assert "13800138000" not in logged
+    assert '"u1"' not in logged
+    assert TEXT not in logged
+
+
+def test_every_outcome_can_be_logged_for_real(caplog):
+    caplog.set_level(logging.INFO, logger="autoreply")
+    for of, answers in (({}, []), ({}, [Unreachable()] * 9), ({"reply": "gone"}, [])):
+        asked = task(channel="twilio", **KEYWORD | of)
+        desk = Fixture(asked)
+        desk.desk = replace(desk.desk, telemetry=Telemetry("autoreply"))
+        desk.platform.answers = answers
+        _redeliver(desk, asked)
+    said = ["replied", *["reply_postponed"] * 3, "reply_failed", "template_invalid", "not_replied"]
+    assert [record.message for record in caplog.records] == said
+    assert {record.message_id for record in caplog.records} == {task(channel="twilio").judged.message.message_id}
