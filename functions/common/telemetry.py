@@ -45,7 +45,7 @@ class Telemetry:
         from aws_lambda_powertools.logging import Logger
 
         self.service = service
-        self._logger = Logger(service=service)
+        self._logger = Logger(service=service, location=None)
 
     def info(self, outcome: str, **keys: Any) -> None:
         """One line for an outcome."""

@@ -21,7 +21,9 @@ def main() -> None:
 
 
 def _missing(error: ModuleNotFoundError) -> str:
-    return f"postroom: Python module {error.name} is missing; `make run` installs what is needed"
+    name = error.name or str(error)
+    name = name if name.startswith(("functions", "infra")) else name.partition(".")[0]
+    return f"postroom: Python module {name} is missing; `make run` installs what is needed"
 
 
 if __name__ == "__main__":

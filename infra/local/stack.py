@@ -104,7 +104,7 @@ class Stack:
         self._exit.close()
 
     def _start(self) -> None:
-        self.log_dir.mkdir(parents=True, exist_ok=True)
+        self._make_directories()
         engine = Engine(self._environ, self.log_dir)
         self._exit.callback(engine.stop)
         engine.launch()  # it comes up while the rest is read
@@ -121,6 +121,13 @@ class Stack:
         scheduler = Scheduler(loaded.schedules, self.invoke, clock=system_clock)
         self._wake(loaded, engine, physical, scheduler)
         self._control = _control(loaded, engine, physical, scheduler, platforms)
+
+    def _make_directories(self) -> None:
+        for directory in (self._directory, self.log_dir):
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CannotStart(f"cannot write to {directory}: {error.strerror}") from error
 
     def _listen(self, loaded: Template) -> None:
         gateway = Gateway(self.port, loaded.routes, partial(self.invoke, wait=ANSWER_WITHIN), self._local)

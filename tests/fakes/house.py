@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import yaml
-from infra.cli.bundle import compile_bundle
 from moto import mock_aws
 
 from functions.common import aws
+from functions.common.telemetry import Telemetry
+from infra.cli.bundle import compile_bundle
 from infra.local import template as templates
 from infra.local.provision import provision, store_accounts
 from infra.local.resources import Queue
@@ -72,6 +75,7 @@ class House:
     def __post_init__(self) -> None:
         self.flights: list[tuple[str, str]] = []
         self.watch: Watch | None = None
+        self.log = log_of_functions()
         self.records: dict[str, list[dict[str, Any]]] = {}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
@@ -165,13 +169,23 @@ class House:
         return {o["Key"]: s3.get_object(Bucket=self.bucket, Key=o["Key"])["Body"].read() for o in listed}
 
 
+def log_of_functions() -> StringIO:
+    """What the functions' loggers write from now on. A logger keeps the stream that it first had, which may be another test's."""
+    log = StringIO()
+    for function in FUNCTIONS:
+        Telemetry(function)
+        for handler in logging.getLogger(function).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(log)
+    return log
+
+
 def forget_processes() -> None:
-    """Drop everything that functions keep between invocations."""
-    aws.client.cache_clear()
+    """Drop everything that functions keep between invocations. boto3's clients stay: they are dear to make and know nothing."""
     for function in FUNCTIONS:
         wiring = importlib.import_module(f"functions.{function}.wiring")
         for value in vars(wiring).values():
-            if hasattr(value, "cache_clear"):
+            if hasattr(value, "cache_clear") and value.__module__ == wiring.__name__:
                 value.cache_clear()
 
 

@@ -123,7 +123,7 @@ def test_one_bad_record_hurts_only_itself_and_something_reads_the_dead_letters(h
     house.pump()
     assert len(house.of_kind("M#")) == 5
     assert house.depths()["InboundDeadLetters"] == 1 and house.depths()["InboundQueue"] == 0
-    assert house.invoke("escalate", {})["dead_letters"] == 1
+    assert house.invoke("escalate", {})["told"]["DeadLetter"] == 1
 
 
 def test_personal_data_stays_put(house: House, capfd: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +137,8 @@ def test_personal_data_stays_put(house: House, capfd: pytest.CaptureFixture[str]
     house.pump()
     house.invoke("escalate", {"now": (datetime.now(UTC) + timedelta(days=3)).isoformat()})
     house.invoke("archive", {"now": (datetime.now(UTC) + timedelta(days=30)).isoformat()})
-    printed = "".join(capfd.readouterr())
+    printed = "".join(capfd.readouterr()) + house.log.getvalue()
+    assert all(outcome in printed for outcome in ("received", "classified", "escalated", "CloudWatchMetrics"))
     archived = b"".join(gzip.decompress(b) if k.endswith(".gz") else b for k, b in house.archived().items()).decode()
     replies = json.dumps(house.records["autoreply"], ensure_ascii=False)
     messages = json.dumps(house.of_kind("M#"), ensure_ascii=False)

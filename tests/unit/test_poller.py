@@ -17,7 +17,7 @@ from tests.fakes.template import loaded
 class Post:
     """The inbound queue, its dead letters, and a function that fails for the bodies in `failing`."""
 
-    def __init__(self, **changes):
+    def __init__(self):
         self.sqs = boto3.client("sqs")
         made = make_queues(self.sqs, loaded().queues)
         self.url, self.dead_url = made["InboundQueue"]["Ref"], made["InboundDeadLetters"]["Ref"]
@@ -26,6 +26,9 @@ class Post:
         self.batches: list[list[dict]] = []
         self.failing: set[str] = set()
         self.answer: Callable[[list[dict]], Invocation] = self.report
+        self.watch()
+
+    def watch(self, **changes):
         source = {"url": self.url, "arn": self.arn, "batch_size": 10, "reports_failures": True} | changes
         self.poller = Poller(self.sqs, Source(**source), self.invoke, retry_seconds=2, clock=lambda: self.now)
 
@@ -81,14 +84,13 @@ def test_a_record_has_lambdas_fields(post):
     assert {"SequenceNumber", "SentTimestamp", "ApproximateFirstReceiveTimestamp"} <= set(attributes)
 
 
-def test_a_batch_is_no_larger_than_the_template_says():
-    with mock_aws():
-        post = Post(batch_size=2)
-        for body in ("1", "2", "3"):
-            post.send(body)
-        post.poller.poll()
-        post.poller.poll()
-        assert post.bodies() == [["1", "2"], ["3"]]
+def test_a_batch_is_no_larger_than_the_template_says(post):
+    post.watch(batch_size=2)
+    for body in ("1", "2", "3"):
+        post.send(body)
+    post.poller.poll()
+    post.poller.poll()
+    assert post.bodies() == [["1", "2"], ["3"]]
 
 
 def test_only_what_failed_comes_again_and_only_after_a_while(post):
@@ -157,20 +159,16 @@ def test_poison_ends_among_the_dead_letters_and_its_conversation_goes_on(post):
     assert (post.count(), post.count(post.dead_url)) == ((0, 0), (1, 0))
 
 
-def test_where_the_endpoint_keeps_no_count_of_tries_the_poller_buries_the_dead():
-    with mock_aws():
-        post = Post(max_receives=1, reports_failures=True)
-        post.poller._source = Source(
-            url=post.url, arn=post.arn, batch_size=10, reports_failures=True, dead_letters=post.dead_url, max_receives=1
-        )
-        post.failing = {"poison"}
-        post.send("poison", group="g")
-        post.poller.poll()
-        post.later()
-        assert post.bodies() == [["poison"]]
-        (letter,) = post.sqs.receive_message(QueueUrl=post.dead_url, AttributeNames=["All"])["Messages"]
-        assert (letter["Body"], letter["Attributes"]["MessageGroupId"]) == ("poison", "g")
-        assert post.count() == (0, 0)
+def test_where_the_endpoint_keeps_no_count_of_tries_the_poller_buries_the_dead(post):
+    post.watch(max_receives=1, dead_letters=post.dead_url)
+    post.failing = {"poison"}
+    post.send("poison")
+    post.poller.poll()
+    post.later()
+    assert post.bodies() == [["poison"]]
+    (letter,) = post.sqs.receive_message(QueueUrl=post.dead_url, AttributeNames=["All"])["Messages"]
+    assert (letter["Body"], letter["Attributes"]["MessageGroupId"]) == ("poison", "g")
+    assert post.count() == (0, 0)
 
 
 RECORDS = [{"messageId": "a"}, {"messageId": "b"}]

@@ -16,6 +16,7 @@ from infra.local.errors import FunctionBroken
 from infra.local.workers import ROOT, FunctionPool, FunctionSpec
 
 HANDLERS = "tests.fakes.local_function"
+needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells when somebody else's process ends")
 
 
 @contextmanager
@@ -73,6 +74,7 @@ def test_a_crash_costs_one_invocation_and_the_worker_is_replaced(tmp_path, caplo
     assert [record.getMessage() for record in caplog.records] == ["function job crashed; its worker is replaced"]
 
 
+@needs_pidfd
 def test_a_worker_that_died_while_idle_costs_nothing(tmp_path, caplog):
     with pool(tmp_path, "echo") as job:
         pid = job.invoke({}).payload["pid"]
@@ -93,12 +95,16 @@ def test_a_function_that_takes_too_long_is_ended(tmp_path):
 
 
 def test_no_idle_worker_in_time_is_throttled(tmp_path):
-    with pool(tmp_path, "hang", timeout=20) as job, ThreadPoolExecutor(1) as other:
+    with pool(tmp_path, "hang", timeout=1) as job, ThreadPoolExecutor(2) as callers:
         job.await_ready()
-        busy = other.submit(job.invoke, {})
-        while job._idle.qsize():
-            pass
-        assert job.invoke({}, wait=0.01).fault == "throttled"
+        outcomes = callers.map(lambda _: job.invoke({}, wait=0.01), range(2))
+    assert {outcome.fault for outcome in outcomes} == {"throttled", "timed out after 1 s"}
+
+
+def test_an_invocation_under_way_fails_when_the_stack_ends(tmp_path):
+    with pool(tmp_path, "hang") as job, ThreadPoolExecutor(1) as caller:
+        job.await_ready()
+        busy = caller.submit(job.invoke, {})
         job.stop()
         assert busy.result().fault == "crashed"
 
@@ -113,6 +119,7 @@ def test_a_function_that_cannot_be_loaded_is_told_in_one_line(tmp_path, handler,
     assert "\n" not in str(caught.value)
 
 
+@needs_pidfd
 def test_a_worker_ends_with_whoever_started_it_even_in_the_middle_of_an_invocation(tmp_path):
     parent = subprocess.Popen(
         [

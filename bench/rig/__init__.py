@@ -1,0 +1,1 @@
+"""What measurements share: their tables, and a Lambda execution environment on this machine."""
