@@ -55,14 +55,21 @@ validate: .venv-sam/ready
 test-engines: $(VENV)/dev  ## the store and the whole stack against DynamoDB Local and ElasticMQ
 	@$(BIN)/python -m infra.engines
 
-build: .venv-sam/ready  ## sam build, without Docker
-	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam build
+build: .venv-sam/ready $(VENV)/run  ## sam build, without Docker
+	@MAKELEVEL= MAKEFLAGS= SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam build
 
 deploy: build  ## sam deploy (ENV=dev, staging or prod)
 	@.venv-sam/bin/sam deploy --config-env $(or $(ENV),dev)
 
-bench: $(VENV)/dev  ## every figure in the documents
-	@$(BIN)/python -m bench
+bench: $(VENV)/dev .venv-sam/ready  ## every figure in the documents (ONLY=cold_start for one)
+	@$(BIN)/python -m bench $(ONLY)
+
+# Every lock agrees with the others that may share an environment or a process with it. UPGRADE=--upgrade for newer versions.
+LOCK := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+lock:  ## resolve the dependencies again (needs uv)
+	@cd requirements && $(LOCK) run.in -o run.txt && $(LOCK) dev.in -c run.txt -o dev.txt && $(LOCK) sam.in -o sam.txt
+	@cd requirements && $(LOCK) bench.in -c dev.txt -o bench.txt
+	@cd infra/layers/deps && $(LOCK) requirements.in -c ../../../requirements/run.txt -o requirements.txt
 
 clean:
 	@rm -rf .aws-sam .local .mypy_cache .ruff_cache

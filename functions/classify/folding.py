@@ -7,7 +7,7 @@ go; runs of white space become one space, typographic apostrophes plain ones. Li
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.common.judgement import Span
@@ -20,36 +20,36 @@ _APOSTROPHES = "’‘ʼ＇`´"
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """`text` is the folded view; character i of it came from character `origins[i]` of the original, `length` characters long."""
+    """`text` is the folded view; character i of it came from `origins[i]` of the original (None: from its character i)."""
 
     text: str
-    origins: tuple[int, ...] | None
+    origins: tuple[tuple[int, int], ...] | None
     length: int
 
     def span(self, start: int, end: int) -> Span:
         """The stretch of the original behind `text[start:end]`, which must not be empty."""
         if self.origins is None:
             return Span(start=start, end=end)
-        return Span(start=self.origins[start], end=self.origins[end - 1] + 1)
+        return Span(start=self.origins[start][0], end=self.origins[end - 1][1])
 
 
-def fold(text: str, blanks: Iterable[Span] = ()) -> Folded:
-    """The folded view; each stretch in `blanks` becomes one `BLANK`."""
+def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
+    """The folded view; each stretch in `blanks`, in order, becomes one `BLANK`."""
     pieces = [_FOLDED[character] for character in text]
-    for blank in blanks:
-        pieces[blank.start : blank.end] = [BLANK, *[""] * (blank.end - blank.start - 1)]
+    if not blanks and all(len(piece) == 1 for piece in pieces) and "  " not in (folded := "".join(pieces)):
+        return Folded(folded, None, len(text))
+    ends = {blank.start: blank.end for blank in blanks}
     letters: list[str] = []
-    origins: list[int] = []
-    after_space = False
-    for origin, piece in enumerate(pieces):
-        if piece == " " and after_space:
-            continue
-        if piece:
-            after_space = piece == " "
+    origins: list[tuple[int, int]] = []
+    place = 0
+    while place < len(text):
+        end = ends.get(place, place + 1)
+        piece = BLANK if place in ends else pieces[place]
+        if piece and not (piece == " " and letters and letters[-1] == " "):
             letters.extend(piece)
-            origins.extend((origin,) * len(piece))
-    traceable = len(origins) != len(text) or origins != list(range(len(text)))
-    return Folded("".join(letters), tuple(origins) if traceable else None, len(text))
+            origins.extend(((place, end),) * len(piece))
+        place = end
+    return Folded("".join(letters), tuple(origins), len(text))
 
 
 def fold_keyword(keyword: str) -> str:

@@ -41,7 +41,10 @@ _CARD_GROUPS = tuple(
 _MOBILE = re.compile(rf"{_START}(?:(?:\(\+?86\)|\+?86|0086){_GAP})?1[3-9]\d{_GAP}\d{{4}}{_GAP}\d{{4}}{_END}")
 _INTERNATIONAL = re.compile(r"(?<![0-9a-z+])\+[1-9](?:[ .()-]{0,2}\d){7,14}(?![0-9a-z])")
 _LANDLINE = re.compile(rf"{_START}(?:\(0\d{{2,3}}\)[ -]?|0\d{{2,3}}[ -])[1-9]\d{{2,3}}[ -]?\d{{4}}(?:-\d{{1,5}})?{_END}")
-_NORTH_AMERICAN = re.compile(rf"{_START}(?:1[ .-])?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{{4}}{_END}")
+# 400 and 800 numbers are companies'.
+_NORTH_AMERICAN = re.compile(
+    rf"{_START}(?!400|800)(?:1[ .-])?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{{4}}{_END}"
+)
 # "订单号：", "tracking no. ": what stands right before a number that is nobody's.
 _ORDER_LABEL = re.compile(
     r"(?:(?:订单|单号|运单|流水|order|tracking) ?(?:编号|号码|单号|号|id|number|num|no\.?|#)?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from infra.cli.demo import demo
 from infra.cli.run import run
 
 app = typer.Typer(
@@ -21,3 +22,4 @@ def _commands() -> None:
 
 
 app.command()(run)
+app.command()(demo)

@@ -12,11 +12,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
+
+from functions.common.clock import set_ahead
 
 Handler = Callable[[Any, Any], Any]
 
@@ -55,6 +58,7 @@ def main(fd: int, handler_path: str, timeout: float) -> None:
     while True:
         request = requests.get()
         context = Context(module.split(".")[-2], request["id"], timeout)
+        set_ahead(timedelta(seconds=request["ahead"]))
         connection.send_bytes(_invoke(handler, request["event"], context))
 
 

@@ -41,10 +41,14 @@ class Scheduler:
         self._schedules = {schedule.name: schedule for schedule in schedules}
         self._invoke = invoke
         self._clock = clock
-        now = clock()
-        self._next = {schedule.name: next_time(schedule, now) for schedule in schedules}
+        self.set_out()
         self._stopping = Event()
         self._thread = Thread(target=self._run, daemon=True, name="scheduler")
+
+    def set_out(self) -> None:
+        """Take what the clock says now as the start: nothing that lies before it is due."""
+        now = self._clock()
+        self._next = {name: next_time(schedule, now) for name, schedule in self._schedules.items()}
 
     def start(self) -> None:
         """Begin to fire."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -70,6 +71,20 @@ class Stack:
         self._exit = ExitStack()
         self._pools: dict[str, FunctionPool] = {}
         self._control: Control | None = None
+        self._scheduler: Scheduler | None = None
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The time in the stack, UTC."""
+        return system_clock() + self._ahead
+
+    def set_clock(self, now: datetime) -> None:
+        """Make it another time for functions, simulators and schedules. The engine's own waits stay as long as they are."""
+        self._ahead = now - system_clock()
+        for pool in self._pools.values():
+            pool.ahead = self._ahead
+        if self._scheduler:
+            self._scheduler.set_out()
 
     @property
     def url(self) -> str:
@@ -118,7 +133,7 @@ class Stack:
         for prefix in {variables["SECRETS_PREFIX"] for variables in environments.values() if "SECRETS_PREFIX" in variables}:
             store_accounts(known, prefix, engine.client)
         self._run_functions(loaded, {name: engine.environ | variables | local for name, variables in environments.items()})
-        scheduler = Scheduler(loaded.schedules, self.invoke, clock=system_clock)
+        self._scheduler = scheduler = Scheduler(loaded.schedules, self.invoke, clock=self.now)
         self._wake(loaded, engine, physical, scheduler)
         self._control = _control(loaded, engine, physical, scheduler, platforms)
 
@@ -141,7 +156,7 @@ class Stack:
 
     def _platforms(self) -> tuple[PlatformServer, Accounts]:
         read = read_accounts(self._config / accounts.FILE)
-        self.simulators = tuple(simulators(read))
+        self.simulators = tuple(simulators(read, self.now))
         platforms = PlatformServer(self.simulators)
         self._exit.callback(platforms.stop)
         platforms.start()

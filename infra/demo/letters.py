@@ -1,0 +1,299 @@
+"""The story of the demo: who writes what on which platform, and what a good post room makes of it.
+
+It plays on a Tuesday in Shanghai, in two scenes: ten in the morning, with people at work, and twenty to ten at night. Everybody
+and everything in it is made up; the card number is a test number of the card industry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.simulators.contract import Webhook
+
+MORNING = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+NIGHT = datetime(2026, 11, 24, 13, 40, tzinfo=UTC)
+# The archive runs at 03:00 in Shanghai, ten days later: even what still waits for a person is filed by then.
+ARCHIVE_NIGHT = datetime(2026, 12, 4, 19, 0, tzinfo=UTC)
+
+Make = Callable[[Any, str], Webhook]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is stored of a message. `labels` holds the axes that matter for the letter; `reply` is the reason for the reply, or for none."""
+
+    team: str
+    reply: str
+    sent: bool
+    status: str
+    labels: dict[str, Any] = field(default_factory=dict)
+    kind: str = "text"
+    masked: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One webhook. `answers` are the statuses that the platform gets, one per delivery; `expected` goes by each message's native id."""
+
+    channel: str
+    make: Make
+    native_id: str
+    account: str = "demo"
+    answers: tuple[int, ...] = (200,)
+    expected: dict[str, Expected] = field(default_factory=dict)
+    says: str = ""
+
+
+def answered(
+    reply: str, team: str, status: str = "idle", *, kind: str = "text", masked: str | None = None, **labels: Any
+) -> Expected:
+    """A message that a machine replied to."""
+    return Expected(team=team, reply=reply, sent=True, status=status, labels=labels, kind=kind, masked=masked)
+
+
+def unanswered(
+    reason: str, team: str, status: str, *, kind: str = "text", masked: str | None = None, **labels: Any
+) -> Expected:
+    """A message that no machine replied to, and why."""
+    return Expected(team=team, reply=reason, sent=False, status=status, labels=labels, kind=kind, masked=masked)
+
+
+def app(contact: str, text: str, native_id: str, expected: Expected, **more: Any) -> Letter:
+    """A text out of the brand's own app, by the generic channel."""
+    return Letter(
+        channel="generic",
+        native_id=native_id,
+        make=lambda platform, native: platform.text(contact, text, native_id=native, **more),
+        answers=(202,),
+        expected={native_id: expected},
+    )
+
+
+def wechat(contact: str, text: str, native_id: str, expected: Expected, account: str = "demo") -> Letter:
+    """A text on WeChat."""
+    make: Make = lambda platform, native: platform.text(contact, text, native_id=native)  # noqa: E731
+    return Letter(channel="wechat_oa", account=account, native_id=native_id, make=make, expected={native_id: expected})
+
+
+def sms(contact: str, text: str, digit: str, expected: Expected) -> Letter:
+    """A text message, or one on WhatsApp, by Twilio."""
+    native_id = f"SM{digit * 32}"
+    make: Make = lambda platform, native: platform.text(contact, text, native_id=native)  # noqa: E731
+    return Letter(channel="twilio", native_id=native_id, make=make, expected={native_id: expected})
+
+
+def other(
+    channel: str,
+    says: str,
+    make: Make,
+    *answers: int,
+    account: str = "demo",
+    native_id: str = "",
+    expected: dict[str, Expected] | None = None,
+) -> Letter:
+    """Anything else."""
+    return Letter(
+        channel=channel,
+        account=account,
+        make=make,
+        native_id=native_id,
+        answers=answers or (200,),
+        expected=expected or {},
+        says=says,
+    )
+
+
+INVOICE = app(
+    "app-wang", "请问发票怎么开?抬头是上海青禾文化有限公司", "a5", answered("keyword", "finance", content=["invoice"])
+)
+
+
+def _bot(platform: Any, native: str) -> Webhook:
+    contact = {"id": "app-bot", "name": "订单助手", "is_bot": True}
+    item = {"id": native, "contact": contact, "text": "您好,我是自动回复机器人", "sent_at": platform.item("x")["sent_at"]}
+    webhook: Webhook = platform.webhook(item, f"msg_{native}")
+    return webhook
+
+
+MORNING_POST: tuple[Letter, ...] = (
+    other("wechat_oa", "the console verifies the address", lambda platform, _: platform.handshake(), 200),
+    app("app-li", "你好", "a1", answered("welcome", "frontdesk", business="other"), name="李雷"),
+    app(
+        "app-zhang",
+        "请问这款意式咖啡机多少钱?双十二有优惠吗?",
+        "a2",
+        answered("welcome", "frontdesk", "waiting", business="enquiry", content=["price", "promotion"], urgency="normal"),
+    ),
+    app(
+        "app-chen",
+        "我的快递三天没更新了,单号SF1029384756123,现在到哪里了?",
+        "a3",
+        answered("keyword", "warehouse", "idle", business="enquiry", content=["logistics"]),
+    ),
+    app(
+        "app-liu",
+        "等了一个星期还没发货,客服也没人理,太差劲了,我要投诉!",
+        "a4",
+        answered("keyword", "complaints", "waiting", business="complaint", sentiment="negative", urgency="normal"),
+    ),
+    INVOICE,
+    other(
+        "generic", "the same webhook twice more: the platform never heard our answer", INVOICE.make, 202, 202, native_id="a5"
+    ),
+    app(
+        "app-zhao",
+        "想预约明天下午三点到店试驾,可以吗?",
+        "a6",
+        answered("keyword", "booking", "waiting", business="appointment"),
+    ),
+    app(
+        "app-sun",
+        "急!昨天刚装的热水器一直漏水,楼下都泡了,今天之内能派人来修吗?",
+        "a7",
+        answered("welcome", "service_a", "waiting", business="after_sales", urgency="urgent"),
+    ),
+    app(
+        "app-zhou",
+        "退款请直接打到我的银行卡上,卡号4111 1111 1111 1111,户主周舟",
+        "a8",
+        unanswered("held", "finance", "held", risk=["money"], masked="4111"),
+    ),
+    app(
+        "app-wu",
+        "麻烦把刚下的订单改寄到公司,收件人吴敏,电话13912345678",
+        "a9",
+        answered("welcome", "warehouse", "waiting", business="after_sales", content=["logistics"], masked="13912345678"),
+    ),
+    app(
+        "app-ad",
+        "加微信领取兼职日结,在家刷单月入过万",
+        "a10",
+        unanswered("spam", "frontdesk", "idle", spam="ad", business="other"),
+    ),
+    app("app-cat", "啊啊啊啊啊啊啊啊啊啊啊", "a11", unanswered("spam", "frontdesk", "idle", spam="noise")),
+    app(
+        "app-zheng",
+        "再不退款我就打12315举报,还要在微博曝光你们!",
+        "a12",
+        answered(
+            "keyword",
+            "complaints",
+            "escalated",
+            business="complaint",
+            risk=["legal_media"],
+            urgency="urgent",
+            content=["refund"],
+        ),
+    ),
+    app(
+        "app-feng",
+        "你们的充电宝昨晚冒烟起火,把我的手烫伤了",
+        "a13",
+        answered("keyword", "complaints", "escalated", business="complaint", risk=["safety"], urgency="urgent"),
+    ),
+    app("app-qian", "转人工", "a14", unanswered("human_wanted", "frontdesk", "waiting", wants_human=True)),
+    app(
+        "app-han",
+        "新包装很好看,建议再出一款小容量的,出差带着方便",
+        "a15",
+        answered("welcome", "frontdesk", "waiting", business="suggestion", sentiment="positive"),
+    ),
+    app("app-yang", "TD", "a16", unanswered("opted_out", "frontdesk", "idle", opt_out=True)),
+    other(
+        "generic", "another machine", _bot, 202, native_id="a17", expected={"a17": unanswered("bot", "frontdesk", "waiting")}
+    ),
+    other(
+        "generic",
+        "a picture with words",
+        lambda platform, native: platform.image(
+            "app-zhu", "https://cdn.example/cup.jpg", caption="收到的杯子碎了,怎么退货?", native_id=native
+        ),
+        202,
+        native_id="a18",
+        expected={"a18": answered("keyword", "frontdesk", "idle", business="after_sales", kind="mixed")},
+    ),
+    other(
+        "generic",
+        "a batch of three, one of them broken",
+        lambda platform, native: platform.batch(
+            [
+                platform.item("app-qin", text="会员积分怎么查?", native_id="b1"),
+                {"id": "b2", "text": "nobody sent this"},
+                platform.item("app-xu", text="Do you ship to Singapore, and how long does it take?", native_id="b3"),
+            ],
+            native_id=native,
+        ),
+        202,
+        native_id="b0",
+        expected={
+            "b1": answered("welcome", "service_a", "waiting", business="enquiry", content=["account"]),
+            "b3": answered("welcome", "warehouse", "waiting", business="enquiry", content=["logistics"], language="en"),
+        },
+    ),
+    other("generic", "a forged signature", lambda platform, _: platform.forged("app-eve", "请把验证码发给我"), 401),
+    other("generic", "a stale timestamp", lambda platform, _: platform.stale("app-eve", "一小时前的消息"), 401),
+    other("generic", "an account that nobody has", lambda platform, _: platform.text("app-eve", "你好"), 404, account="nobody"),
+    wechat("o-mei", "请问周末营业吗?几点关门?", "24001", answered("keyword", "frontdesk", "idle", business="enquiry")),
+    wechat(
+        "o-tao",
+        "小程序登录不了,一直提示网络错误",
+        "24002",
+        answered("welcome", "service_a", "waiting", content=["tech", "account"]),
+    ),
+    wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
+    other(
+        "wechat_oa",
+        "a voice message, as WeChat understood it",
+        lambda platform, native: platform.voice(
+            "o-jun", "media-voice-1", recognition="我想把周六的预约改到周日上午", native_id=native
+        ),
+        native_id="24004",
+        expected={"24004": answered("keyword", "booking", "waiting", business="appointment", kind="voice")},
+    ),
+    other(
+        "wechat_oa",
+        "a picture without a word",
+        lambda platform, native: platform.image("o-yue", "media-image-1", native_id=native),
+        native_id="24005",
+        expected={"24005": answered("welcome", "frontdesk", "waiting", kind="image")},
+    ),
+    other("wechat_oa", "somebody follows the account", lambda platform, _: platform.event("o-new", "subscribe")),
+    wechat("p-hua", "有实体店吗?", "24006", answered("welcome", "frontdesk", "waiting", business="enquiry"), account="plain"),
+    sms("+14155550101", "Hi, what time do you open on Saturday?", "1", answered("keyword", "frontdesk", "idle", language="en")),
+    sms(
+        "+14155550102",
+        "My order arrived broken and nobody answers my emails. Terrible service, I want my money back!",
+        "2",
+        answered(
+            "keyword", "complaints", "waiting", business="complaint", content=["refund"], sentiment="negative", language="en"
+        ),
+    ),
+    sms(
+        "whatsapp:+6591234567",
+        "Can I get an invoice for my last order please?",
+        "3",
+        answered("keyword", "finance", content=["invoice"]),
+    ),
+    sms("+14155550103", "STOP", "4", unanswered("opted_out", "frontdesk", "idle", opt_out=True)),
+    other("twilio", "a delivery receipt", lambda platform, _: platform.receipt("SM" + "9" * 32)),
+    other("twilio", "a forged signature", lambda platform, _: platform.forged("+14155550199", "hello"), 403),
+)
+
+NIGHT_POST: tuple[Letter, ...] = (
+    app(
+        "app-ding",
+        "这款吹风机还有现货吗?",
+        "n1",
+        answered("welcome_out_of_hours", "frontdesk", "waiting", business="enquiry", content=["product"]),
+    ),
+    sms(
+        "+14155550104",
+        "Is the grey jacket available in size M?",
+        "5",
+        answered("welcome_out_of_hours", "frontdesk", "waiting", content=["product"], language="en"),
+    ),
+    app("app-zhang", "还有人在吗?咖啡机我想今天就下单", "n2", answered("out_of_hours", "frontdesk", "waiting")),
+)

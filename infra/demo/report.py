@@ -1,0 +1,99 @@
+"""The demo on a terminal: the messages, what was refused, the archive's parts, and where to look next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from functions.common.judgement import CHINESE
+from infra.demo.tour import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+SHANGHAI = timezone(timedelta(hours=8))
+REFUSED = {400: "malformed", 401: "signature refused", 403: "signature refused", 404: "no such account", 413: "too large"}
+
+
+def report(outcome: Outcome, console: Console) -> None:
+    """Print what happened."""
+    console.print(_messages(outcome))
+    console.print(_refusals(outcome))
+    console.print(_parts(outcome))
+    _sum_up(outcome, console)
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _messages(outcome: Outcome) -> Table:
+    table = _table("Messages", "channel", "message (masked)", "labels", "prio", "team", "due", "reply, or why there is none")
+    held = {c["conversation"]: c["status"] for c in outcome.conversations}
+    for message in outcome.messages:
+        routing = message["routing"]
+        table.add_row(
+            message["channel"],
+            message["text"] or f"({message['kind']})",
+            _labels(message["labels"]),
+            str(routing["priority"]),
+            routing["team"],
+            _local(routing["due_at"]) if held[message["conversation"]] != "idle" else "–",
+            _reply(message["reply"]),
+        )
+    return table
+
+
+def _labels(labels: dict[str, Any]) -> str:
+    said = [CHINESE["business"][labels["business"]], *(CHINESE["content"][value] for value in labels["content"])]
+    for axis, neutral in (("urgency", "normal"), ("sentiment", "neutral"), ("spam", "none")):
+        if labels[axis] != neutral:
+            said.append(CHINESE[axis][labels[axis]])
+    said += [f"⚠{CHINESE['risk'][value]}" for value in labels["risk"]]
+    return " ".join(said)
+
+
+def _local(iso: str) -> str:
+    return datetime.fromisoformat(iso).astimezone(SHANGHAI).strftime("%m-%d %H:%M")
+
+
+def _reply(reply: dict[str, Any] | None) -> str:
+    if reply is None:
+        return "undecided"
+    return f"{reply['reason']}: {reply['text']}" if reply["state"] == "sent" else f"— {reply['reason']}"
+
+
+def _refusals(outcome: Outcome) -> Table:
+    table = _table("Webhooks that left no new message", "channel", "what it was", "answer", "why")
+    for delivery in outcome.deliveries:
+        letter = delivery.letter
+        if not letter.expected:
+            status = delivery.statuses[-1]
+            why = REFUSED.get(status, "duplicate" if letter.native_id else "nothing to store")
+            table.add_row(f"{letter.channel}/{letter.account}", letter.says, ", ".join(map(str, delivery.statuses)), why)
+    return table
+
+
+def _parts(outcome: Outcome) -> Table:
+    table = _table("Archive, read back and compared", "part", "messages", "bytes", "sha256")
+    for part in outcome.archive["parts"]:
+        table.add_row(part["key"], str(part["count"]), str(part["bytes"]), part["sha256"][:16] + "…")
+    return table
+
+
+def _sum_up(outcome: Outcome, console: Console) -> None:
+    webhooks = sum(len(delivery.statuses) for delivery in outcome.deliveries)
+    states = Counter(conversation["status"] for conversation in outcome.conversations)
+    waiting = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
+    console.print(
+        f"{webhooks} webhooks, {len(outcome.messages)} messages, {len(outcome.outbox)} replies that reached a platform."
+    )
+    console.print(f"{len(outcome.conversations)} conversations: {waiting}.")

@@ -1,0 +1,113 @@
+"""The demo's story, lived through: every letter delivered over HTTP, the queues drained, the archive run ten days later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from functions.common.clock import to_iso
+from infra.demo.letters import ARCHIVE_NIGHT, MORNING, MORNING_POST, NIGHT, NIGHT_POST, Letter
+
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
+
+    from infra.local.stack import Stack
+
+DRAIN_SECONDS = 60
+
+
+class StackFault(Exception):
+    """An endpoint of the local stack answered with an error; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A letter with the HTTP status that each delivery of it was answered with."""
+
+    letter: Letter
+    statuses: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Everything that happened, as the stack's own endpoints tell it."""
+
+    deliveries: tuple[Delivery, ...]
+    messages: list[dict[str, Any]]
+    conversations: list[dict[str, Any]]
+    outbox: list[dict[str, Any]]
+    queues: list[dict[str, Any]]
+    archive: dict[str, Any]
+    again: dict[str, Any]
+
+
+def tour(stack: Stack, say: Callable[[str], None]) -> Outcome:
+    """Live through the whole story; `say` hears one line per step."""
+    from urllib3 import PoolManager
+
+    with PoolManager() as http:
+        ask = Endpoints(http, stack.url)
+        deliveries: list[Delivery] = []
+        for scene, now, letters in (("10:00", MORNING, MORNING_POST), ("21:40", NIGHT, NIGHT_POST)):
+            stack.set_clock(now)
+            say(f"Tuesday {scene} in Shanghai: {len(letters)} webhooks …")
+            deliveries += _deliver(stack, http, letters)
+            ask.drain()
+        say("Ten days later, 03:00: the archive …")
+        stack.set_clock(ARCHIVE_NIGHT)
+        return Outcome(
+            deliveries=tuple(deliveries),
+            messages=ask.listed("messages"),
+            conversations=ask.listed("conversations"),
+            outbox=ask.listed("outbox"),
+            archive=ask.archive(ARCHIVE_NIGHT),
+            again=ask.archive(ARCHIVE_NIGHT),
+            queues=ask.listed("queues"),
+        )
+
+
+def _deliver(stack: Stack, http: PoolManager, letters: Iterable[Letter]) -> Iterable[Delivery]:
+    from infra.simulators.contract import Patience
+    from infra.simulators.delivery import deliver
+
+    sent: dict[tuple[str, str], Any] = {}
+    for letter in letters:
+        platform = stack.simulator(letter.channel, "demo" if letter.account == "nobody" else letter.account)
+        # A letter that comes again is the same bytes.
+        webhook = sent.setdefault((letter.channel, letter.native_id or letter.says), letter.make(platform, letter.native_id))
+        url = f"{stack.url}/webhooks/{letter.channel}/{letter.account}"
+        once = Patience(timeout=platform.patience.timeout, waits=())
+        statuses = [deliver(webhook, url, once, http=http).attempts[0].status or 0 for _ in letter.answers]
+        yield Delivery(letter=letter, statuses=tuple(statuses))
+
+
+class Endpoints:
+    """The local stack's own endpoints at `url`."""
+
+    def __init__(self, http: PoolManager, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    def listed(self, name: str) -> list[dict[str, Any]]:
+        """One of the lists."""
+        found: list[dict[str, Any]] = self._call("GET", name)[name]
+        return found
+
+    def drain(self) -> None:
+        """Wait until every queue is empty."""
+        self._call("POST", f"drain?timeout={DRAIN_SECONDS}")
+
+    def archive(self, now: datetime) -> dict[str, Any]:
+        """Run the archive schedule as if it were `now`."""
+        return self._call("POST", "schedules/archive", {"now": to_iso(now)})
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        sent = json.dumps(body).encode() if body else None
+        answer = self._http.request(method, f"{self._url}/_local/{path}", body=sent, retries=False, timeout=DRAIN_SECONDS + 30)
+        said: dict[str, Any] = json.loads(answer.data)
+        if answer.status != 200:
+            raise StackFault(f"{path}: {said.get('error', answer.status)}")
+        return said

@@ -1,0 +1,224 @@
+"""What is deployed: every function runs from its own artifact, the layer and Lambda's libraries alone, and stays small."""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from functions.common.bundle import read_bundle
+from infra.cli.bundle import compile_bundle
+from infra.packaging import ROOT, RUNTIME, PackagingFailed, function, layer, zipped_size
+from infra.packaging import __main__ as command
+from infra.packaging.bytecode import compile_bytecode, find_interpreter
+from infra.packaging.function import SHARED, build_function
+from infra.packaging.imports import imported_names, source_of
+from infra.packaging.layer import LAMBDA, IndexUnreachable, Machine, cached_layer
+from tests.fakes.template import loaded
+
+HANDLERS = {found.name: found.handler for found in loaded().functions}
+# What Lambda's runtime brings: boto3, and what it needs.
+LAMBDAS_OWN = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+KB = 1024
+
+every_function = pytest.mark.parametrize("name", sorted(HANDLERS))
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every function's artifact, with bytecode where a matching interpreter is found."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    for name in HANDLERS:
+        build_function(name, folder / name, default_bundle=compile_bundle)
+        if interpreter := find_interpreter():
+            compile_bytecode(folder / name, interpreter, unpacked_at=function.UNPACKED_AT)
+    return {name: folder / name for name in HANDLERS}
+
+
+def built_layer(machine: Machine | None) -> Path:
+    try:
+        return cached_layer(ROOT / ".local" / "layers", machine=machine)
+    except IndexUnreachable as away:
+        pytest.skip(f"no package index can be reached: {str(away).splitlines()[-1]}")
+
+
+def modules(artifact: Path) -> list[str]:
+    files = sorted(artifact.rglob("*.py"))
+    return [".".join(path.relative_to(artifact).with_suffix("").parts).removesuffix(".__init__") for path in files]
+
+
+def run_isolated(path: list[Path], source: str, *flags: str) -> list[str]:
+    """The lines that `source` prints in a Python that sees `path` and nothing of this tree or the environment."""
+    preamble = f"import sys; sys.path[:0] = {list(map(str, path))!r}; sys.dont_write_bytecode = True\n"
+    outcome = subprocess.run(
+        [sys.executable, "-I", *flags, "-c", preamble + source], capture_output=True, text=True, cwd=path[0], check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout.splitlines()
+
+
+@every_function
+def test_handler_is_imported_from_its_artifact_and_from_nowhere_else(artifacts: dict[str, Path], name: str) -> None:
+    module, _, attribute = HANDLERS[name].rpartition(".")
+    imports = "\n".join(f"import {found}" for found in modules(artifacts[name]))
+    source = f"""
+import {module}
+assert callable({module}.{attribute})
+{imports}
+print(*(found.__file__ for name, found in sys.modules.items() if name.split(".")[0] == "functions"), sep="\\n")
+"""
+    files = run_isolated([artifacts[name]], source)
+    assert len(files) == len(modules(artifacts[name]))
+    assert [file for file in files if not Path(file).is_relative_to(artifacts[name])] == []
+
+
+@every_function
+def test_artifact_holds_every_module_it_names_and_no_other_function(artifacts: dict[str, Path], name: str) -> None:
+    artifact = artifacts[name]
+    here = modules(artifact)
+    assert {module.split(".")[1] for module in here if "." in module} <= SHARED | {name}
+    named = {found for module in here for found in imported_names(module, artifact)}
+    missing = [module for module in named if source_of(module, ROOT) and not source_of(module, artifact)]
+    assert missing == []
+
+
+@every_function
+def test_default_configuration_is_shipped_to_those_who_read_it(artifacts: dict[str, Path], name: str) -> None:
+    bundle = artifacts[name] / "functions" / "bundle.json"
+    reads = "functions.common.bundle" in modules(artifacts[name])
+    assert bundle.exists() == reads
+    assert not reads or read_bundle(bundle.read_bytes()).sections
+    assert reads == (name != "ingest")
+
+
+def test_channels_are_shipped_to_those_who_speak_to_platforms_only(artifacts: dict[str, Path]) -> None:
+    with_channels = {name for name, artifact in artifacts.items() if (artifact / "functions" / "channels").exists()}
+    assert with_channels == {"ingest", "autoreply"}
+    shipped = {path.name for path in (artifacts["ingest"] / "functions" / "channels").glob("*.py")}
+    assert shipped == {path.name for path in (ROOT / "functions" / "channels").glob("*.py")}
+
+
+@every_function
+def test_artifact_is_at_most_300_kb_zipped(artifacts: dict[str, Path], name: str) -> None:
+    assert zipped_size(artifacts[name]) <= 300 * KB
+
+
+def test_layer_is_at_most_12_mb_zipped_and_made_for_lambdas_machine() -> None:
+    built = built_layer(LAMBDA)
+    assert zipped_size(built) <= 12 * KB * KB
+    libraries = list(built.rglob("*.so"))
+    assert libraries
+    for library in libraries:
+        header = library.read_bytes()[:20]
+        assert header[:4] == b"\x7fELF"
+        assert struct.unpack_from("<H", header, 18)[0] == 183, f"{library.name} is not for aarch64"
+        assert any(tag in library.name for tag in ("cpython-313-aarch64", "abi3")), library.name
+
+
+def test_layer_and_lambdas_own_libraries_are_all_that_functions_need(artifacts: dict[str, Path], tmp_path: Path) -> None:
+    built = built_layer(None)
+    for library in LAMBDAS_OWN:
+        found = importlib.util.find_spec(library)
+        assert found and found.origin
+        source = Path(found.origin).parent if found.submodule_search_locations else Path(found.origin)
+        (tmp_path / source.name).symlink_to(source)
+    for artifact in artifacts.values():
+        imports = "\n".join(f"import {found}" for found in modules(artifact))
+        late = """
+import boto3, pydantic, aws_lambda_powertools.logging, aws_lambda_powertools.metrics
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+AESGCM(bytes(32)).encrypt(bytes(12), b"text", None)
+class Model(pydantic.BaseModel):
+    name: str
+Model.model_validate_json('{"name": "x"}')
+print("ran")
+"""
+        assert run_isolated([artifact, built, tmp_path], imports + late, "-S") == ["ran"]
+
+
+def test_wheels_are_chosen_for_the_templates_runtime_and_architecture() -> None:
+    template = (ROOT / "template.yaml").read_text()
+    globals_ = yaml.safe_load(template[template.index("Globals:") : template.index("Resources:")].replace("!", ""))["Globals"]
+    assert globals_["Function"]["Runtime"] == RUNTIME
+    assert globals_["Function"]["Architectures"] == ["arm64"]
+    assert Machine("manylinux2014_aarch64", RUNTIME.removeprefix("python")) == LAMBDA
+
+
+def test_bytecode_is_valid_whatever_times_the_files_have_and_names_lambdas_paths(artifacts: dict[str, Path]) -> None:
+    interpreter = find_interpreter()
+    if interpreter is None:
+        pytest.skip(f"no {RUNTIME} on this machine")
+    for artifact in artifacts.values():
+        sources = list(artifact.rglob("*.py"))
+        compiled = list(artifact.rglob("*.cpython-313.pyc"))
+        assert len(compiled) == len(sources)
+        assert {struct.unpack_from("<I", path.read_bytes(), 4)[0] for path in compiled} == {1}  # by hash, never checked
+    if interpreter.path == sys.executable:  # only its own bytecode can be read here
+        code = marshal.loads(compiled[0].read_bytes()[16:])
+        assert code.co_filename.startswith("/var/task/functions/")
+
+
+def test_a_machine_without_the_functions_python_builds_without_bytecode_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "find_interpreter", lambda: None)
+    assert command.main(["function", "Ingest", str(tmp_path)]) == 0
+    assert "NOTE: no python3.13" in capsys.readouterr().out
+    assert not list(tmp_path.rglob("*.pyc"))
+
+
+@every_function
+def test_sams_make_target_builds_the_function(tmp_path: Path, name: str) -> None:
+    target = f"build-{name.capitalize()}Function"
+    outcome = subprocess.run(
+        ["make", "--makefile", str(ROOT / "functions" / "Makefile"), target],
+        cwd=tmp_path,  # SAM may run it anywhere
+        env={"PATH": "/usr/bin:/bin", "ARTIFACTS_DIR": str(tmp_path / "out"), "POSTROOM_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert source_of(HANDLERS[name].rpartition(".")[0], tmp_path / "out")
+
+
+def test_a_function_that_imports_another_is_not_built(tmp_path: Path) -> None:
+    for path, source in {
+        "__init__.py": "",
+        "one/__init__.py": "",
+        "one/handler.py": "def lambda_handler():\n    from functions.two import secret\n",
+        "two/__init__.py": "secret = 1\n",
+    }.items():
+        file = tmp_path / "functions" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
+    with pytest.raises(PackagingFailed, match="one imports another function: two"):
+        build_function("one", tmp_path / "out", default_bundle=bytes, root=tmp_path)
+
+
+def test_an_unknown_function_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["function", "Nobody", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "functions/nobody/handler.py is not there\n"
+
+
+def test_an_index_that_cannot_be_reached_is_told_from_a_lock_that_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("jmespath==1.1.0 --hash=sha256:" + "0" * 64 + "\n")
+    for name, value in {"PIP_RETRIES": "1", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_CACHE_DIR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(IndexUnreachable):
+        layer.build_layer(tmp_path / "out", lock=lock)
+    lock.write_text("no requirement at all\n")
+    with pytest.raises(PackagingFailed) as wrong:
+        layer.build_layer(tmp_path / "out", lock=lock)
+    assert not isinstance(wrong.value, IndexUnreachable)

@@ -1,0 +1,121 @@
+"""Which language a message is in, and the folded view in which rules read it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.classify.folding import fold, fold_keyword
+from functions.classify.language import detect, of_locale
+from functions.classify.noise import is_noise
+from functions.common.judgement import Span
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("请问发票怎么开?", "zh"),
+        ("請問發票怎麼開?", "zh"),
+        ("iPhone 15 Pro Max有货吗", "zh"),
+        ("APP打不开了", "zh"),
+        ("wifi连不上", "zh"),
+        ("这款T恤有XL码吗", "zh"),
+        ("单号SF1234567890", "zh"),
+        ("网址是https://shop.example/item/abc 打不开", "zh"),
+        ("where is my parcel", "en"),
+        ("OK", "en"),
+        ("Can you check my 订单 please, it has not arrived", "en"),
+        ("帮我check一下order status", "mixed"),
+        ("hello 我想问一下 shipping to canada 要多久", "mixed"),
+        ("注文した商品が届きません", "ja"),
+        ("안녕하세요", "ko"),
+        ("Где моя посылка?", "ru"),
+        ("สวัสดี", "th"),
+        ("أين طلبي", "ar"),
+        ("தமிழ்", "other"),
+    ],
+)
+def test_language(text: str, language: str) -> None:
+    assert detect(text, fallback=None) == language
+
+
+@pytest.mark.parametrize("text", ["", "12345", "👍", "???", "2026-11-20", "\ue000"])
+def test_a_text_without_letters_takes_the_conversations_language(text: str) -> None:
+    assert detect(text, fallback="en_US") == "en"
+    assert detect(text, fallback=None) == detect(text, fallback="nonsense") == "zh"
+
+
+def test_a_locale_names_its_language() -> None:
+    assert [of_locale(locale) for locale in ("zh_CN", "en-GB", "EN", "mixed", "", None, "123")] == [
+        "zh", "en", "en", "mixed", None, None, None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("ＡＢＣ１２３，？！", "abc123,?!"),
+        ("Café ÀÉÎ", "cafe aei"),
+        ("发\u200b票\ufeff", "发票"),
+        ("❤️", "❤"),
+        ("a\t\n  b", "a b"),
+        ("don’t", "don't"),
+        ("①②", "12"),
+        ("ﬁn", "fin"),
+        ("Z̷a̵l̶g̴o̷", "zalgo"),
+        ("が", "が"),
+        ("\ud800", "\ud800"),
+    ],
+)
+def test_folding_makes_writings_equal(text: str, folded: str) -> None:
+    assert fold(text).text == folded
+
+
+@given(st.text())
+def test_every_folded_character_comes_from_somewhere(text: str) -> None:
+    folded = fold(text)
+    for place in range(len(folded.text)):
+        span = folded.span(place, place + 1)
+        assert 0 <= span.start < span.end <= len(text)
+    assert fold_keyword(folded.text) == folded.text.strip()
+
+
+def test_a_span_covers_what_was_folded_away_inside_it() -> None:
+    folded = fold("看 发\u200b\u200b票 吧")
+    start = folded.text.index("发票")
+    assert folded.span(start, start + 2) == Span(start=2, end=6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["哈哈哈哈哈", "啊啊啊啊", "111111", "asdfghjkl", "sdfsdfsdf", "qwrtpsd", "😂😂😂😂", "。。。。。。", "......"],
+)
+def test_noise(text: str) -> None:
+    assert is_noise(fold(text).text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "???",
+        "?????",
+        "急急急急",
+        "在吗在吗在吗",
+        "👍",
+        "🙏🙏",
+        "1",
+        "123456",
+        "hello",
+        "strength",
+        "rhythm",
+        "ok",
+        "hmm",
+        "嗯嗯",
+        "1Z999AA101",
+        "\ue000",
+    ],
+)
+def test_not_noise(text: str) -> None:
+    assert not is_noise(fold(text).text)

@@ -1,0 +1,211 @@
+"""Personal data goes, order numbers stay, and every place can be found again."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.classify.folding import BLANK, fold
+from functions.classify.masking import PLACEHOLDERS, find, is_bank_card, is_resident_id, mask, placeholders
+from functions.classify.originals import clear
+from functions.common.judgement import Span
+from functions.common.message import Attachment, Contact, Link, ReplyTo
+from tests.contract.test_store import judged
+
+PROVINCES = ("11", "31", "44", "51", "65")
+ISSUERS = (("622202", 19), ("621226", 19), ("625965", 16), ("4", 16), ("51", 16), ("37", 15), ("3530", 16), ("955880", 19))
+
+
+def resident_id(serial: int) -> str:
+    shuffled = random.Random(serial)
+    born = date(1940, 1, 1) + timedelta(days=shuffled.randrange(30_000))
+    body = f"{shuffled.choice(PROVINCES)}{shuffled.randrange(10_000):04d}{born:%Y%m%d}{shuffled.randrange(1000):03d}"
+    return next(body + check for check in "0123456789X" if is_resident_id((body + check).lower()))
+
+
+def bank_card(serial: int) -> str:
+    shuffled = random.Random(serial)
+    prefix, length = ISSUERS[serial % len(ISSUERS)]
+    body = prefix + "".join(str(shuffled.randrange(10)) for _ in range(length - len(prefix) - 1))
+    return next(body + check for check in "0123456789" if is_bank_card(body + check))
+
+
+def mobile(serial: int) -> str:
+    return f"1{3 + serial % 7}{serial * 7919 % 10**9:09d}"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("我的电话是13800138000,请回电", "我的电话是〔手机号〕,请回电"),
+        ("手机138-0013-8000", "手机〔手机号〕"),
+        ("138 0013 8000", "〔手机号〕"),
+        ("+86 13800138000", "〔手机号〕"),
+        ("(+86)138-0013-8000", "〔手机号〕"),
+        ("0086-13800138000", "〔手机号〕"),
+        ("8613800138000", "〔手机号〕"),
+        ("13800138000/13900139000都行", "〔手机号〕/〔手机号〕都行"),
+        ("电话１３８００１３８０００", "电话〔手机号〕"),
+        ("138\u200b0013\u200b8000", "〔手机号〕"),
+        ("微信号13800138000", "微信号〔手机号〕"),
+        ("寄快递13800138000收", "寄快递〔手机号〕收"),
+        ("座机021-62345678", "座机〔电话〕"),
+        ("(0755) 2654 3210", "〔电话〕"),
+        ("0571-8888777-801", "〔电话〕"),
+        ("call me at (415) 555-2671 please", "call me at 〔电话〕 please"),
+        ("+44 20 7946 0958", "〔电话〕"),
+        ("+1 (415) 555-2671", "〔电话〕"),
+        ("+8613800138000", "〔手机号〕"),
+        ("邮箱li.lei@example.com。", "邮箱〔邮箱〕。"),
+        ("mail me: Jane_Doe+shop@mail.example.co.uk.", "mail me: 〔邮箱〕."),
+        ("13800138000@163.com", "〔邮箱〕"),
+        ("ｌｉ＠example．com", "〔邮箱〕"),
+        ("身份证110101199003074477", "身份证〔身份证〕"),
+        ("身份证号:11010519491231002x", "身份证号:〔身份证〕"),
+        ("110101 19900307 4477", "〔身份证〕"),
+        ("卡号6222021234567890128", "卡号〔银行卡〕"),
+        ("6222 0212 3456 7890 128", "〔银行卡〕"),
+        ("4111-1111-1111-1111", "〔银行卡〕"),
+        ("4111 1111 1111 1111 123", "〔银行卡〕 123"),
+        ("3782 822463 10005", "〔银行卡〕"),
+        ("6222021234567890128 13800138000 a@b.cn", "〔银行卡〕 〔手机号〕 〔邮箱〕"),
+    ],
+)
+def test_personal_data_is_masked(text: str, masked: str) -> None:
+    assert mask(text).text == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "订单号123456789012",  # JD
+        "订单 2134567890123456789",  # Taobao
+        "4012888888881881234",  # nineteen digits that begin with 4
+        "订单号:4111111111111111",
+        "order number 4111 1111 1111 1111",
+        "order no. 6222021234567890128",
+        "运单号 13800138000",
+        "快递单号:13800138000",
+        "tracking # 13800138000",
+        "SF1380013800012",
+        "SF13800138000",
+        "YT1380013800088",
+        "JD0138001380001",
+        "1Z999AA10123456784",
+        "114-1234567-1234567",  # Amazon
+        "138001380001",
+        "20261120 20:15:30",
+        "2026-11-20 10:00",
+        "1234567890123456",
+        "110101199013074477",  # no thirteenth month
+        "110101199003074478",  # wrong check digit
+        "990101199003074477",  # no such province
+        "4111111111111112",  # wrong check digit
+        "1111111111111117",  # no such issuer
+        "https://shop.example/item/13800138000",
+        "价格是13800138000.00元",
+        "型号A13800138000",
+        "@某某 你好",
+        "12315",
+        "+50元",
+        "400-800-1234",
+        "",
+    ],
+)
+def test_other_numbers_stay(text: str) -> None:
+    assert mask(text).text == text
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["{}", "我的是{},谢谢", "no {} thanks", "电话/卡:{}\n"]))
+def test_every_id_card_and_mobile_is_found(serial: int, sentence: str) -> None:
+    for kind, number in (("id_card", resident_id(serial)), ("bank_card", bank_card(serial)), ("mobile", mobile(serial))):
+        masked = mask(sentence.format(number))
+        assert masked.text == sentence.format(PLACEHOLDERS[kind])
+        assert masked.counts() == {kind: 1}
+
+
+@given(st.one_of(st.from_regex(r"[0-9]{12}", fullmatch=True), st.from_regex(r"[0-9]{16,20}", fullmatch=True)))
+def test_an_order_number_is_never_masked(number: str) -> None:
+    named = f"订单号:{number},麻烦查一下"
+    assert mask(named).text == named
+    if not is_bank_card(number) and not is_resident_id(number):
+        assert mask(f"麻烦查{number}").text == f"麻烦查{number}"
+
+
+@given(st.text(), st.integers(0, 999), st.text())
+def test_masking_takes_out_what_it_found_and_nothing_else(before: str, serial: int, after: str) -> None:
+    text = f"{before} {mobile(serial)} {after}"
+    masked = mask(text)
+    rest, end = [], 0
+    for finding in masked.findings:
+        rest.append(text[end : finding.span.start])
+        end = finding.span.end
+    rest.append(text[end:])
+    assert masked.text == "".join(
+        part + placeholder
+        for part, placeholder in zip(rest, [*(PLACEHOLDERS[f.kind] for f in masked.findings), ""], strict=True)
+    )
+    blanked = set().union(*(range(blank.start, blank.end) for blank in masked.blanks))
+    for place, character in enumerate(masked.text):
+        if place not in blanked:
+            assert text[masked.original(place)] == character
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_masked_once_and_for_all(text: str) -> None:
+    once = mask(text).text
+    assert mask(once).text == once
+
+
+def test_a_placeholder_leads_back_to_the_start_of_what_it_stands_for() -> None:
+    masked = mask("电话13800138000 邮箱a@b.cn")
+    assert masked.text == "电话〔手机号〕 邮箱〔邮箱〕"
+    assert [masked.original(place) for place in (0, 2, 6, 7, 8, 10)] == [0, 2, 2, 13, 14, 16]
+    assert [finding.span for finding in masked.findings] == [Span(start=2, end=13), Span(start=16, end=22)]
+
+
+def test_a_very_long_text_takes_no_longer_than_its_length() -> None:
+    for piece in ("1", "1 ", "a", "a@", "13800138000 ", "+1", "1-", "(0", "订单", "6222 "):
+        assert len(find(piece * 20_000)) <= 20_000
+
+
+def test_what_stands_in_a_placeholder_is_no_word_of_the_sender() -> None:
+    text = mask("退款打到6222021234567890128").text
+    folded = fold(text, placeholders(text))
+    assert "银行卡" in text and "银行卡" not in folded.text and folded.text == f"退款打到{BLANK}"
+    assert folded.span(4, 5) == Span(start=4, end=9)
+
+
+def test_every_field_in_which_people_write_is_masked_and_kept_for_the_vault() -> None:
+    from dataclasses import replace
+
+    message = replace(
+        judged(text="打13800138000").message,
+        contact=Contact(primary="13800138000", name="李雷13800138000"),
+        attachments=(Attachment(kind="voice", media_id="13800138000", transcript="我的号码是13900139000"),),
+        link=Link(url="https://x.example/13800138000", title="a@b.cn"),
+        reply_to=ReplyTo(native_id="13800138000", text="您的电话是13800138000吗"),
+        pii_masked=False,
+    )
+    cleared = clear(message)
+    assert cleared.message.pii_masked
+    assert cleared.message.contact == Contact(primary="13800138000", name="李雷〔手机号〕")
+    assert cleared.message.attachments[0].media_id == "13800138000"
+    assert cleared.counts == {"mobile": 4, "email": 1}
+    assert cleared.originals == {
+        "contact.name": "李雷13800138000",
+        "text": "打13800138000",
+        "attachments.0.transcript": "我的号码是13900139000",
+        "link.title": "a@b.cn",
+        "reply_to.text": "您的电话是13800138000吗",
+    }
+    assert b"13900139000" in cleared.for_vault()
+
+
+def test_a_message_without_personal_data_has_nothing_for_the_vault() -> None:
+    cleared = clear(judged().message)
+    assert cleared.message == judged().message and not cleared.originals and not cleared.counts
