@@ -26,21 +26,22 @@ UNKNOWN_CHANNEL = {
     "body": "{}",
     "isBase64Encoded": False,
 }
-Start = tuple[str, Environment, str, dict[str, Any]]
+# An environment, the handler to run in it, the event it is given.
+Start = tuple[Environment, str, dict[str, Any]]
 
 
 def measure() -> Figures:
     """Medians, and ratios to the handler that makes one boto3 client."""
     emulator.emulator()
-    starts = [*_references(), *_functions()]
-    for _, *start in starts:
+    starts = _references() | _functions()
+    for start in starts.values():
         emulator.cold_start(*start)  # files into the page cache
-    times: dict[str, list[float]] = {name: [] for name, *_ in starts}
+    times: dict[str, list[float]] = {name: [] for name in starts}
     for _ in range(ROUNDS):  # in turn, so that a noisy minute hits all alike
-        for name, *start in starts:
+        for name, start in starts.items():
             times[name].append(emulator.cold_start(*start)[0])
     medians = {name: median(taken) for name, taken in times.items()}
-    client, webhook = medians["boto3, one client"], medians["ingest, a webhook"]
+    client = medians["boto3, one client"]
     how = (
         "milliseconds from the first request to its answer, interpreter start included; AWS's runtime interface emulator, awslambdaric, "
         f"CPython {interpreter().version}, this machine's CPU, all bytecode compiled; {ROUNDS} rounds in turn; a function is loaded and "
@@ -50,27 +51,29 @@ def measure() -> Figures:
         title="Cold start",
         how=how,
         columns=("environment", "median ms", "min", "max", "of one client"),
-        rows=tuple(
-            (name, *(f"{ms:.0f}" for ms in (medians[name], min(ran), max(ran))), f"{medians[name] / client:.2f}")
-            for name, ran in times.items()
-        ),
-        aims=(aim("ingest, a webhook, against one boto3 client", webhook / client, 1.5),),
+        rows=tuple(_row(name, taken, client) for name, taken in times.items()),
+        aims=(aim("ingest, a webhook, against one boto3 client", medians["ingest, a webhook"] / client, 1.5),),
     )
 
 
-def _references() -> list[Start]:
+def _row(name: str, taken: list[float], client: float) -> tuple[str, ...]:
+    middle = median(taken)
+    return (name, f"{middle:.0f}", f"{min(taken):.0f}", f"{max(taken):.0f}", f"{middle / client:.2f}")
+
+
+def _references() -> dict[str, Start]:
     sources = {"bare": BARE, "boto3, one client": CLIENT, "boto3, ingest's two clients": TWO_CLIENTS}
-    return [(name, environment_with(source, "reference"), "reference.lambda_handler", {}) for name, source in sources.items()]
+    return {name: (environment_with(source, "reference"), "reference.lambda_handler", {}) for name, source in sources.items()}
 
 
-def _functions() -> list[Start]:
-    starts: list[Start] = []
+def _functions() -> dict[str, Start]:
+    starts: dict[str, Start] = {}
     for name, handler in functions().items():
         environment = environment_of(name)
         (environment.path[0] / "loading.py").write_text(_loading(name), encoding="utf-8")
-        starts.append((name, environment, "loading.lambda_handler", {}))
+        starts[name] = (environment, "loading.lambda_handler", {})
         if name == "ingest":
-            starts.append(("ingest, a webhook", environment, handler, UNKNOWN_CHANNEL))
+            starts["ingest, a webhook"] = (environment, handler, UNKNOWN_CHANNEL)
     return starts
 
 

@@ -5,8 +5,10 @@ All three hold bytecode of the interpreter that runs them, as on Lambda. Under C
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,4 +105,6 @@ def _tag(version: str) -> str:
 def _scratch(name: str) -> Path:
     folder = CACHE / "artifacts"
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(mkdtemp(prefix=f"{name}-", dir=folder))
+    scratch = Path(mkdtemp(prefix=f"{name}-", dir=folder))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return scratch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from infra.cli.config import config
 from infra.cli.demo import demo
 from infra.cli.run import run
 
@@ -23,3 +24,4 @@ def _commands() -> None:
 
 app.command()(run)
 app.command()(demo)
+app.add_typer(config, name="config")

@@ -24,13 +24,14 @@ class FakeSqs:
         self.calls: list[list[str]] = []
         self.taken: list[str] = []
 
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:
-        self.calls.append([entry["MessageDeduplicationId"] for entry in Entries])
+    def send_message_batch(self, **arguments: Any) -> dict[str, Any]:
+        offered = arguments["Entries"]
+        self.calls.append([entry["MessageDeduplicationId"] for entry in offered])
         if self.down:
             self.down -= 1
             raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessageBatch")
         failed = []
-        for entry in Entries:
+        for entry in offered:
             dedup = entry["MessageDeduplicationId"]
             if self.refuse.get(dedup, 0):
                 self.refuse[dedup] -= 1

@@ -1,0 +1,115 @@
+"""`postroom config`: check what operators edit, publish it, go back to an earlier one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle
+
+if TYPE_CHECKING:
+    from functions.common.bundle import Bundle
+
+config = typer.Typer(help="Check, publish and roll back the configuration.", no_args_is_help=True)
+
+Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
+Bucket = Annotated[str, typer.Option(envvar="CONFIG_BUCKET", help="The stack's output ConfigBucketName.")]
+
+
+@config.command()
+def check(directory: Directory = CONFIG) -> None:
+    """Validate every file as the functions will, and the names by which one file refers to another."""
+    with _one_line():
+        bundle = checked(directory)
+    print(f"{len(bundle.sections)} files are sound; the bundle would be {bundle.hash}")
+
+
+@config.command()
+def publish(bucket: Bucket, directory: Directory = CONFIG) -> None:
+    """Check, compile and publish: every function takes it up within thirty seconds."""
+    from functions.common.aws import client
+    from functions.common.bundle import CURRENT_KEY, dump_bundle
+
+    with _one_line():
+        bundle = checked(directory)
+        document = dump_bundle(bundle.sections)
+        client("s3").put_object(Bucket=bucket, Key=CURRENT_KEY, Body=document, Metadata={"bundle": bundle.hash})
+    print(f"published {bundle.hash}")
+
+
+@config.command()
+def history(bucket: Bucket) -> None:
+    """List what was published, the one in force first."""
+    with _one_line():
+        for version in _versions(bucket):
+            print(f"{version['bundle']}  {version['LastModified']:%Y-%m-%d %H:%M:%S}Z")
+
+
+@config.command()
+def rollback(
+    bucket: Bucket, to: Annotated[str, typer.Argument(help="The hash of an earlier bundle, as `history` lists it.")]
+) -> None:
+    """Put an earlier bundle in force again."""
+    from functions.common.aws import client
+    from functions.common.bundle import CURRENT_KEY
+
+    with _one_line():
+        found = next((version for version in _versions(bucket) if version["bundle"] == to), None)
+        if found is None:
+            raise ConfigInvalid(f"no bundle {to} was ever published to {bucket}")
+        source = {"Bucket": bucket, "Key": CURRENT_KEY, "VersionId": found["VersionId"]}
+        client("s3").copy_object(Bucket=bucket, Key=CURRENT_KEY, CopySource=source)
+    print(f"{to} is in force again")
+
+
+def checked(directory: Path = CONFIG) -> Bundle:
+    """The compiled bundle, read by everything that reads it in the functions; `BundleInvalid` or `ConfigInvalid` otherwise."""
+    from functions.archive.retention import read_retention
+    from functions.autoreply.config import read_policy, read_replies
+    from functions.classify.desk import read_handbook
+    from functions.common.bundle import read_bundle
+    from functions.common.errors import BundleInvalid
+    from functions.escalate.policy import read_policy as read_escalation
+
+    bundle = read_bundle(compile_bundle(directory))
+    for section in ("rules", "teams", "replies", "calendar", "duty", "retention"):
+        if section not in bundle.sections:
+            raise ConfigInvalid(f"{directory}: {section}.yaml is missing")
+    read_policy(bundle)
+    read_escalation(bundle)
+    read_retention(bundle.sections["retention"])
+    templates = read_replies(bundle.sections["replies"]).names
+    for template, where in read_handbook(bundle).rules.templates().items():
+        if template not in templates:
+            raise BundleInvalid(f"{where}: replies.yaml has no template {template}")
+    return bundle
+
+
+def _versions(bucket: str) -> Iterator[dict[str, Any]]:
+    from functions.common.aws import client
+    from functions.common.bundle import CURRENT_KEY
+
+    s3 = client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=CURRENT_KEY):
+        for version in page.get("Versions", []):
+            head = s3.head_object(Bucket=bucket, Key=CURRENT_KEY, VersionId=version["VersionId"])
+            yield version | {"bundle": head["Metadata"].get("bundle", "?")}
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from functions.common.errors import BundleInvalid
+
+    try:
+        yield
+    except (BundleInvalid, ConfigInvalid) as error:
+        sys.exit(f"postroom: {' '.join(str(error).split())}")
+    except (ClientError, BotoCoreError) as error:
+        sys.exit(f"postroom: AWS: {' '.join(str(error).split())}")
