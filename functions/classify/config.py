@@ -122,7 +122,7 @@ class Rule(_Part):
 class RulesSection(_Part):
     """config/rules.yaml."""
 
-    version: Annotated[str, StringConstraints(min_length=1, max_length=12)]
+    version: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,12}$")]
     lexicons: dict[Name, Several[Word]] = Field(default_factory=dict)
     rules: list[Rule]
 

@@ -133,10 +133,10 @@ def read_rules(section: dict[str, Any]) -> RuleBook:
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Spans in order, those that overlap made one."""
+    """Spans in order, those that overlap or touch made one."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: span.start):
-        if merged and span.start < merged[-1].end:
+        if merged and span.start <= merged[-1].end:
             merged[-1] = Span(start=merged[-1].start, end=max(merged[-1].end, span.end))
         else:
             merged.append(span)

@@ -14,7 +14,8 @@ from datetime import datetime
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
 from functions.common.errors import Poison, Unavailable
-from functions.common.judgement import Judged
+from functions.common.judgement import Firing, Judged
+from functions.common.message import Verification
 from functions.common.store import (
     PERSON_MUST_ACT,
     AlreadyReserved,
@@ -197,12 +198,43 @@ def conversation_from(item: Item) -> Conversation:
 
 def judged_from_item(item: Item) -> Judged:
     """A stored message out of its item."""
-    return judged_from({name: item[name] for name in _JUDGED_FIELDS if name in item})
+    known = {name: item[name] for name in _JUDGED_FIELDS if name in item}
+    known["message"] = item["message"] | {"verification": _unpacked_verification(item["message"]["verification"])}
+    firings = [_unpacked_firing(firing) for firing in item.get("judgement", {}).get("firings", ())]
+    known["judgement"] = item.get("judgement", {}) | {"firings": firings}
+    return judged_from(known)
 
 
 def _message_item(judged: Judged) -> Item:
+    """The item, with what every message has in a form that lets most of them cost one write unit."""
     key = keys.split(judged.message.message_id)
-    return {"pk": keys.conversation_pk(key.conv), "sk": keys.message_sk(key), **plain(judged)}
+    item: Item = {"pk": keys.conversation_pk(key.conv), "sk": keys.message_sk(key), **plain(judged)}
+    item["message"]["verification"] = _packed_verification(judged.message.verification)
+    if judged.judgement.firings:
+        item["judgement"]["firings"] = [_packed_firing(firing) for firing in judged.judgement.firings]
+    return item
+
+
+def _packed_firing(firing: Firing) -> str:
+    """`rule version start-end start-end`: a third of the bytes of a map."""
+    return " ".join((firing.rule, firing.version, *(f"{span.start}-{span.end}" for span in firing.spans)))
+
+
+def _unpacked_firing(packed: str) -> Item:
+    rule, version, *spans = packed.split(" ")
+    places = (span.split("-") for span in spans)
+    return {"rule": rule, "version": version, "spans": [{"start": int(start), "end": int(end)} for start, end in places]}
+
+
+def _packed_verification(verification: Verification) -> str:
+    """`scheme`, then `body` and `time` where they are signed."""
+    signed = ("body" * verification.body_signed, "time" * verification.timestamped)
+    return " ".join(filter(None, (verification.scheme, *signed)))
+
+
+def _unpacked_verification(packed: str) -> Item:
+    scheme, *signed = packed.split(" ")
+    return {"scheme": scheme, "body_signed": "body" in signed, "timestamped": "time" in signed}
 
 
 def _reply_item(key: keys.MessageKey, reply: Reply) -> Item:

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.cli.bundle import yaml_problem
 from infra.local.errors import CannotStart
-from infra.simulators.contract import Now, Simulator
+from infra.simulators.contract import Now, Simulator, utc_now
 
 PLACE = "${PLATFORM_API_ORIGIN}"
 FILE = "channels.local.yaml"
@@ -49,7 +49,7 @@ def filled(accounts: Accounts, origin: str) -> Accounts:
     return found
 
 
-def simulators(accounts: Accounts, now: Now) -> Iterator[Simulator]:
+def simulators(accounts: Accounts, now: Now = utc_now) -> Iterator[Simulator]:
     """One simulator per account of a channel that has any. Anybody may sign a webhook by hand here: strangers are welcome."""
     from infra.simulators.registry import names, simulator_class
 

@@ -102,8 +102,11 @@ def _make_queue(sqs: Any, queue: Queue, attributes: dict[str, str]) -> str:
         url: str = sqs.get_queue_url(QueueName=queue.name)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:
         return str(sqs.create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"])
-    changeable = {name: value for name, value in attributes.items() if name != "FifoQueue"}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=changeable)
+    # Not every engine can change, or even tell, every attribute that it takes at creation: touch only what it tells and differs.
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    changed = {name: value for name, value in attributes.items() if name in told and told[name] != value}
+    if changed:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=changed)
     return url
 
 

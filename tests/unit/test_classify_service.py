@@ -399,7 +399,6 @@ def test_a_typical_message_and_its_conversation_each_cost_one_write_unit(room: R
     assert room(message) == []
     (judged,) = room.store.judged.values()
     assert len(judged.judgement.firings) >= 2
-    print(item_bytes(to_item(_message_item(judged))), _message_item(judged))
     assert item_bytes(to_item(_message_item(judged))) <= 1024
     (conversation,) = room.store.conversations.values()
     full = replace(conversation, applied=conversation.applied * 8, name="李雷", hold=("money",))

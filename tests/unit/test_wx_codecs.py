@@ -152,7 +152,7 @@ def test_another_key_reads_nothing() -> None:
     assert wx_aes.decrypt("A" * 43, sealed(padded(container(b"hello"))), APP_ID) is None
 
 
-@pytest.mark.parametrize("prefix", [b"", b"short", os.urandom(17)])
+@pytest.mark.parametrize("prefix", [b"", b"short", b"x" * 17])
 def test_encrypt_insists_on_sixteen_random_bytes(prefix: bytes) -> None:
     with pytest.raises(ValueError, match="16"):
         wx_aes.encrypt(KEY, b"hello", APP_ID, prefix=prefix)
