@@ -107,7 +107,10 @@ def other(
 
 
 INVOICE = app(
-    "app-wang", "请问发票怎么开?抬头是上海青禾文化有限公司", "a5", answered("keyword", "finance", content=["invoice"])
+    "app-wang",
+    "请问发票怎么开?抬头是上海青禾文化有限公司",
+    "a5",
+    answered("keyword", "finance", "waiting", business="after_sales", content=["invoice"]),
 )
 
 
@@ -131,7 +134,7 @@ MORNING_POST: tuple[Letter, ...] = (
         "app-chen",
         "我的快递三天没更新了,单号SF1029384756123,现在到哪里了?",
         "a3",
-        answered("keyword", "warehouse", "idle", business="enquiry", content=["logistics"]),
+        answered("keyword", "warehouse", "waiting", business="enquiry", content=["logistics"]),
     ),
     app(
         "app-liu",
@@ -147,7 +150,7 @@ MORNING_POST: tuple[Letter, ...] = (
         "app-zhao",
         "想预约明天下午三点到店试驾,可以吗?",
         "a6",
-        answered("keyword", "booking", "waiting", business="appointment"),
+        answered("welcome", "booking", "waiting", business="appointment"),
     ),
     app(
         "app-sun",
@@ -202,9 +205,7 @@ MORNING_POST: tuple[Letter, ...] = (
         answered("welcome", "frontdesk", "waiting", business="suggestion", sentiment="positive"),
     ),
     app("app-yang", "TD", "a16", unanswered("opted_out", "frontdesk", "idle", opt_out=True)),
-    other(
-        "generic", "another machine", _bot, 202, native_id="a17", expected={"a17": unanswered("bot", "frontdesk", "waiting")}
-    ),
+    other("generic", "another machine", _bot, 202, native_id="a17", expected={"a17": unanswered("bot", "frontdesk", "idle")}),
     other(
         "generic",
         "a picture with words",
@@ -213,7 +214,7 @@ MORNING_POST: tuple[Letter, ...] = (
         ),
         202,
         native_id="a18",
-        expected={"a18": answered("keyword", "frontdesk", "idle", business="after_sales", kind="mixed")},
+        expected={"a18": answered("keyword", "finance", "waiting", business="after_sales", content=["refund"], kind="mixed")},
     ),
     other(
         "generic",
@@ -251,7 +252,7 @@ MORNING_POST: tuple[Letter, ...] = (
             "o-jun", "media-voice-1", recognition="我想把周六的预约改到周日上午", native_id=native
         ),
         native_id="24004",
-        expected={"24004": answered("keyword", "booking", "waiting", business="appointment", kind="voice")},
+        expected={"24004": answered("welcome", "booking", "waiting", business="appointment", kind="voice")},
     ),
     other(
         "wechat_oa",
@@ -275,7 +276,7 @@ MORNING_POST: tuple[Letter, ...] = (
         "whatsapp:+6591234567",
         "Can I get an invoice for my last order please?",
         "3",
-        answered("keyword", "finance", content=["invoice"]),
+        answered("keyword", "finance", "waiting", business="after_sales", content=["invoice"]),
     ),
     sms("+14155550103", "STOP", "4", unanswered("opted_out", "frontdesk", "idle", opt_out=True)),
     other("twilio", "a delivery receipt", lambda platform, _: platform.receipt("SM" + "9" * 32)),
@@ -295,5 +296,5 @@ NIGHT_POST: tuple[Letter, ...] = (
         "5",
         answered("welcome_out_of_hours", "frontdesk", "waiting", content=["product"], language="en"),
     ),
-    app("app-zhang", "还有人在吗?咖啡机我想今天就下单", "n2", answered("out_of_hours", "frontdesk", "waiting")),
+    app("app-zhang", "还有人在吗?咖啡机能分期付款吗?", "n2", answered("out_of_hours", "frontdesk", "waiting")),
 )

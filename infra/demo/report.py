@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+SHORT = 40  # characters of a reply; the outbox has them whole
 SHANGHAI = timezone(timedelta(hours=8))
 REFUSED = {400: "malformed", 401: "signature refused", 403: "signature refused", 404: "no such account", 413: "too large"}
 
@@ -42,7 +43,7 @@ def _messages(outcome: Outcome) -> Table:
         routing = message["routing"]
         table.add_row(
             message["channel"],
-            message["text"] or f"({message['kind']})",
+            _said(message),
             _labels(message["labels"]),
             str(routing["priority"]),
             routing["team"],
@@ -50,6 +51,12 @@ def _messages(outcome: Outcome) -> Table:
             _reply(message["reply"]),
         )
     return table
+
+
+def _said(message: dict[str, Any]) -> str:
+    heard = next((a["transcript"] for a in message["attachments"] if a.get("transcript")), "")
+    kind = "" if message["kind"] == "text" else f"({message['kind']}) "
+    return kind + (message["text"] or heard)
 
 
 def _labels(labels: dict[str, Any]) -> str:
@@ -68,7 +75,9 @@ def _local(iso: str) -> str:
 def _reply(reply: dict[str, Any] | None) -> str:
     if reply is None:
         return "undecided"
-    return f"{reply['reason']}: {reply['text']}" if reply["state"] == "sent" else f"— {reply['reason']}"
+    text = " ".join((reply["text"] or "").split())
+    short = text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+    return f"{reply['reason']}: {short}" if reply["state"] == "sent" else f"— {reply['reason']}"
 
 
 def _refusals(outcome: Outcome) -> Table:

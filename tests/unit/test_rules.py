@@ -476,7 +476,7 @@ def test_wanting_a_human(text: str) -> None:
         ("What are your opening hours?", "opening_hours", False),
         ("发票怎么开?", "invoice_how", None),
         ("Where is my parcel?", "parcel_how", None),
-        ("你好,我要投诉,态度太差", None, None),
+        ("你好,我要投诉,态度太差", "complaint_received", None),
         ("好的", None, False),
         ("退订", None, False),
     ],

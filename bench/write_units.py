@@ -1,0 +1,141 @@
+"""AWS calls and DynamoDB units per message, counted: by DynamoDB Local where it can be had, which bills writes as AWS does."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bench.rig.figures import Figures, NotMeasurable, aim
+
+CONVERSATIONS = 10
+TURNS = 10
+ASKED = "请问几点开门?周末也营业吗?我想这周六下午带孩子过来看看,谢谢。"
+
+
+class Bill:
+    """Calls and units, by the function that caused them."""
+
+    def __init__(self) -> None:
+        self.function = ""
+        self.calls: Counter[str] = Counter()
+        self.written: Counter[str] = Counter()
+        self.read: Counter[str] = Counter()
+
+    def note(self, operation: str, answer: dict[str, Any]) -> None:
+        """Add one call."""
+        self.calls[self.function] += 1
+        consumed = answer.get("ConsumedCapacity") or {}
+        for part in consumed if isinstance(consumed, list) else [consumed]:
+            kind = self.read if operation in ("GetItem", "Query") else self.written
+            kind[self.function] += part.get("CapacityUnits", 0.0)
+
+
+def measure() -> Figures:
+    """Per message: a conversation's first, its later ones, and a conversation of ten on average."""
+    from infra.engines.__main__ import CACHE, environment
+    from infra.engines.maven import EngineUnavailable
+    from infra.engines.servers import dynamodb_local, java
+
+    try:
+        java()
+        with dynamodb_local(CACHE) as endpoint:
+            engine = {name: value for name, value in environment(endpoint, "").items() if name != "AWS_ENDPOINT_URL_SQS"}
+            with mock.patch.dict(os.environ, engine):
+                first, later = _bills()
+    except EngineUnavailable as missing:
+        raise NotMeasurable(str(missing)) from None
+    rows = [
+        _row(f"{name}, {when}", bill, messages)
+        for when, bill, messages in _cases(first, later)
+        for name in ("classify", "autoreply")
+    ]
+    whole = first_and_later(first, later)
+    messages = CONVERSATIONS * TURNS
+    classify = whole.written["classify"] / messages
+    total = (whole.written["classify"] + whole.written["autoreply"]) / messages
+    return Figures(
+        title="AWS calls and DynamoDB units per message",
+        how=f"{CONVERSATIONS} conversations of {TURNS} messages, each answered by machine, through the real handlers in batches of ten; units as "
+        "DynamoDB Local counts them, indexes included; eventually consistent reads count half",
+        columns=("function", "calls", "write units", "read units"),
+        rows=tuple(rows),
+        aims=(aim("classify, write units", classify, 2.2), aim("classify and autoreply, write units", total, 4.2)),
+    )
+
+
+def _cases(first: Bill, later: Bill) -> Iterator[tuple[str, Bill, int]]:
+    yield "first message", first, CONVERSATIONS
+    yield "later messages", later, CONVERSATIONS * (TURNS - 1)
+    yield "all ten", first_and_later(first, later), CONVERSATIONS * TURNS
+
+
+def first_and_later(first: Bill, later: Bill) -> Bill:
+    """Both bills as one."""
+    whole = Bill()
+    for name in ("calls", "written", "read"):
+        setattr(whole, name, getattr(first, name) + getattr(later, name))
+    return whole
+
+
+def _row(what: str, bill: Bill, messages: int) -> tuple[str, ...]:
+    function = what.split(",")[0]
+    return (
+        what,
+        f"{bill.calls[function] / messages:.2f}",
+        f"{bill.written[function] / messages:.2f}",
+        f"{bill.read[function] / messages:.2f}",
+    )
+
+
+def _bills() -> tuple[Bill, Bill]:
+    from functions.common import aws
+    from tests.fakes.house import open_house
+
+    bills = []
+    with tempfile.TemporaryDirectory() as directory, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        aws.client.cache_clear()
+        with open_house(Path(directory), only=("generic",)) as house:
+            platform = house.simulators["generic"]
+            for turns in (range(1), range(1, TURNS)):
+                bill = Bill()
+                with _counting(house, bill):
+                    for turn in turns:
+                        items = [platform.item(f"u{n}", text=ASKED, native_id=f"{n}-{turn}") for n in range(CONVERSATIONS)]
+                        house.receive("generic", platform.batch(items))
+                        house.pump()
+                bills.append(bill)
+        aws.client.cache_clear()
+    first, later = bills
+    return first, later
+
+
+@contextmanager
+def _counting(house: Any, bill: Bill) -> Iterator[None]:
+    from botocore.client import BaseClient
+
+    call, invoke = BaseClient._make_api_call, type(house).invoke
+    told = {"GetItem", "Query", "PutItem", "UpdateItem", "TransactWriteItems"}
+
+    def counted(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        if not bill.function:
+            return call(client, operation, arguments)
+        asked = {"ReturnConsumedCapacity": "INDEXES"} if operation in told else {}
+        answer = call(client, operation, {**arguments, **asked})
+        bill.note(operation, answer)
+        return answer
+
+    def named(this: Any, function: str, event: Any) -> Any:
+        bill.function = function
+        try:
+            return invoke(this, function, event)
+        finally:
+            bill.function = ""
+
+    with mock.patch.object(BaseClient, "_make_api_call", counted), mock.patch.object(type(house), "invoke", named):
+        yield
