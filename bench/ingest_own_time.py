@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
+import platform
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -77,8 +77,8 @@ def measure() -> Figures:
     rows.append(("library alone", f"{yardstick * 1e6:.0f}", "1.0"))
     return Figures(
         title="Ingest's own time per webhook",
-        how=f"median of {ROUNDS} signed text messages each, in process, CPython {sys.version.split()[0]}: event in, answer out, log and metrics "
-        "written, no AWS call; beside it the standardwebhooks library checking one signature and json reading the body",
+        how=f"median of {ROUNDS} signed text messages each, in process, CPython {platform.python_version()}: event in, answer out, "
+        "log and metrics written, no AWS call; beside it the standardwebhooks library checking one signature and reading the JSON",
         columns=("channel", "µs", "ratio"),
         rows=tuple(rows),
         aims=(aim("slowest channel", slowest * 1000, 0.5, " ms"),),

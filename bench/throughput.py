@@ -43,8 +43,8 @@ def measure() -> Figures:
     assert stored == MESSAGES
     return Figures(
         title="Throughput of the local stack",
-        how=f"{MESSAGES} signed webhooks of {CONVERSATIONS} conversations from {SENDERS} senders over HTTP, moto as the engine, all on this machine; "
-        "finished means stored, labelled, decided on and both queues empty (the reply queue's two seconds of delay are in it)",
+        how=f"{MESSAGES} signed webhooks of {CONVERSATIONS} conversations from {SENDERS} senders over HTTP, moto as the engine, all on "
+        "this machine; finished: stored, labelled, decided on, both queues empty (the reply queue's two seconds of delay are in it)",
         columns=("what", "per second", "ratio"),
         rows=(
             ("webhooks acknowledged", f"{MESSAGES / acknowledged:.0f}", "1.0"),
