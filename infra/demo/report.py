@@ -7,13 +7,13 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from functions.common.judgement import CHINESE
-from infra.demo.tour import Outcome
+from infra.demo.tour import Delivery, Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-SHORT = 40  # characters of a reply; the outbox has them whole
+SHORT = 24  # columns of a reply; the outbox has them whole
 SHANGHAI = timezone(timedelta(hours=8))
 REFUSED = {400: "malformed", 401: "signature refused", 403: "signature refused", 404: "no such account", 413: "too large"}
 
@@ -32,13 +32,15 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("channel", "prio", "team", "status", "due"))
     return table
 
 
 def _messages(outcome: Outcome) -> Table:
-    table = _table("Messages", "channel", "message (masked)", "labels", "prio", "team", "due", "reply, or why there is none")
-    held = {c["conversation"]: c["status"] for c in outcome.conversations}
+    table = _table(
+        "Messages", "channel", "message (masked)", "labels", "prio", "team", "status", "due", "reply, or why there is none"
+    )
+    status = {c["conversation"]: c["status"] for c in outcome.conversations}
     for message in outcome.messages:
         routing = message["routing"]
         table.add_row(
@@ -47,7 +49,8 @@ def _messages(outcome: Outcome) -> Table:
             _labels(message["labels"]),
             str(routing["priority"]),
             routing["team"],
-            _local(routing["due_at"]) if held[message["conversation"]] != "idle" else "–",
+            status[message["conversation"]],
+            _local(routing["due_at"]) if status[message["conversation"]] != "idle" else "–",
             _reply(message["reply"]),
         )
     return table
@@ -75,20 +78,32 @@ def _local(iso: str) -> str:
 def _reply(reply: dict[str, Any] | None) -> str:
     if reply is None:
         return "undecided"
-    text = " ".join((reply["text"] or "").split())
-    short = text if len(text) <= SHORT else text[: SHORT - 1] + "…"
-    return f"{reply['reason']}: {short}" if reply["state"] == "sent" else f"— {reply['reason']}"
+    if reply["state"] != "sent":
+        return f"— {reply['reason']}"
+    return f"{reply['reason']}: {_shortened(' '.join(reply['text'].split()))}"
+
+
+def _shortened(text: str) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= SHORT else set_cell_size(text, SHORT - 1) + "…"
 
 
 def _refusals(outcome: Outcome) -> Table:
-    table = _table("Webhooks that left no new message", "channel", "what it was", "answer", "why")
+    table = _table("What was refused, or needed nothing", "channel", "what it was", "answer", "why")
     for delivery in outcome.deliveries:
         letter = delivery.letter
-        if not letter.expected:
+        if delivery.malformed:
+            _add(table, delivery, f"{delivery.malformed} item malformed, its siblings stored")
+        elif not letter.expected:
             status = delivery.statuses[-1]
-            why = REFUSED.get(status, "duplicate" if letter.native_id else "nothing to store")
-            table.add_row(f"{letter.channel}/{letter.account}", letter.says, ", ".join(map(str, delivery.statuses)), why)
+            _add(table, delivery, REFUSED.get(status, "duplicate" if letter.native_id else "nothing to store"))
     return table
+
+
+def _add(table: Table, delivery: Delivery, why: str) -> None:
+    letter = delivery.letter
+    table.add_row(f"{letter.channel}/{letter.account}", letter.says, ", ".join(map(str, delivery.statuses)), why)
 
 
 def _parts(outcome: Outcome) -> Table:

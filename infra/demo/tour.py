@@ -25,10 +25,11 @@ class StackFault(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A letter with the HTTP status that each delivery of it was answered with."""
+    """A letter, the HTTP status that each delivery of it was answered with, and how many of its items were malformed."""
 
     letter: Letter
     statuses: tuple[int, ...]
+    malformed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,17 @@ def _deliver(stack: Stack, http: PoolManager, letters: Iterable[Letter]) -> Iter
         webhook = sent.setdefault((letter.channel, letter.native_id or letter.says), letter.make(platform, letter.native_id))
         url = f"{stack.url}/webhooks/{letter.channel}/{letter.account}"
         once = Patience(timeout=platform.patience.timeout, waits=())
-        statuses = [deliver(webhook, url, once, http=http).attempts[0].status or 0 for _ in letter.answers]
-        yield Delivery(letter=letter, statuses=tuple(statuses))
+        attempts = [deliver(webhook, url, once, http=http).attempts[0] for _ in letter.answers]
+        statuses = tuple(attempt.status or 0 for attempt in attempts)
+        yield Delivery(letter=letter, statuses=statuses, malformed=_malformed(attempts[-1].body))
+
+
+def _malformed(body: bytes) -> int:
+    """The generic channel says in its answer how many items it could not read."""
+    try:
+        return int(json.loads(body).get("rejected", 0))
+    except (ValueError, AttributeError):
+        return 0
 
 
 class Endpoints:
