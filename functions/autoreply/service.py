@@ -27,6 +27,8 @@ from functions.common.wire import ReplyTask
 TAKEN = ("sent", "duplicate")
 REFUSED = ("window_closed", "invalid")
 NOT_SENT = ("rate_limited", "auth_expired", "transient")
+# How many reply records the loop guard and the quotas look back on: more than any limit allows within an hour.
+LEDGER = 50
 QUIET = (Reason.BOT, Reason.SPAM, Reason.HELD, Reason.OPTED_OUT, Reason.NO_REPLY)
 
 _LOGGED = {
@@ -72,7 +74,7 @@ class _Try:
 def answer(task: ReplyTask, desk: Desk) -> None:
     """Answer one message, or note why not. Safe to repeat at any time; raises `Retryable` when it must be."""
     case = _case(task, desk.policy(), desk)
-    decision = decide_at_once(case) or decide(case, desk.store.replies(_conv(task)))
+    decision = decide_at_once(case) or decide(case, desk.store.replies(_conv(task), LEDGER))
     if any(each.because == Reason.TEMPLATE_INVALID for each in decision.suppressed):
         desk.telemetry.warning(
             "template_invalid", message_id=_id(task), bundle=case.policy.bundle, reply=task.judged.routing.reply

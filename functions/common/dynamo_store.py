@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
@@ -131,14 +131,24 @@ class DynamoStore:
         item = self.table.get(keys.conversation_pk(key.conv), keys.reply_sk(key))
         return None if item is None else _reply_from(item)
 
-    def replies(self, conv: str) -> list[Reply]:
-        found = self.table.query("pk = :pk AND begins_with(sk, :r)", {":pk": keys.conversation_pk(conv), ":r": "R#"})
+    def replies(self, conv: str, newest: int) -> list[Reply]:
+        found = list(self._replies(conv, newest))
+        if found and found[-1]["sk"].startswith(f"R#{keys.NO_TIME}"):
+            # Without times the keys' order is none: only all of them hold the newest.
+            found = list(self._replies(conv, None))
         return sorted(map(_reply_from, found), key=lambda reply: reply.at)
 
-    def due(self, team: str, status: Status, before: datetime, limit: int) -> Iterator[Conversation]:
+    def _replies(self, conv: str, newest: int | None) -> Iterator[Item]:
+        values = {":pk": keys.conversation_pk(conv), ":r": "R#"}
+        return self.table.query("pk = :pk AND begins_with(sk, :r)", values, descending=True, limit=newest)
+
+    def due(self, team: str, status: Status, since: datetime, before: datetime, limit: int) -> Iterator[Conversation]:
+        # BETWEEN holds both ends, and the index knows milliseconds.
+        last = to_iso(before - timedelta(milliseconds=1))
         for shard in range(self.shards):
-            partition = {":pk": f"Q#{team}#{status}#{shard}", ":before": to_iso(before)}
-            for entry in self.table.query("work_pk = :pk AND work_sk < :before", partition, index="work", limit=limit):
+            partition = {":pk": f"Q#{team}#{status}#{shard}", ":since": to_iso(since), ":last": last}
+            within = "work_pk = :pk AND work_sk BETWEEN :since AND :last"
+            for entry in self.table.query(within, partition, index="work", limit=limit):
                 item = self.table.get(entry["pk"], entry["sk"])
                 if item is not None and item.get("work_pk") == partition[":pk"]:
                     yield conversation_from(item)

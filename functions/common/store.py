@@ -155,11 +155,11 @@ class Store(Protocol):
     def reply(self, message_id: str) -> Reply | None:
         """What was decided about one message."""
 
-    def replies(self, conv: str) -> list[Reply]:
-        """Every reply record of the conversation, oldest first."""
+    def replies(self, conv: str, newest: int) -> list[Reply]:
+        """The conversation's reply records, oldest first: the newest so many, or all where its messages have no times."""
 
-    def due(self, team: str, status: Status, before: datetime, limit: int) -> Iterator[Conversation]:
-        """Conversations of a team that a person must act on, due before `before`, most overdue first within each shard."""
+    def due(self, team: str, status: Status, since: datetime, before: datetime, limit: int) -> Iterator[Conversation]:
+        """Conversations of a team that a person must act on, due from `since` and before `before`, most overdue first per shard."""
 
     def note_escalation(self, conv: str, due_at: datetime) -> bool:
         """Note that somebody is told that the conversation is overdue since `due_at`; False when that was noted before."""

@@ -15,8 +15,10 @@ from functions.escalate.dead_letters import DeadLetter, DeadLetterQueue, LetterB
 from functions.escalate.events import Event, EventBus, EventsRefused, in_tens
 from functions.escalate.policy import Policy
 
-# Per team, status and shard. Those told of before stay in the index, in front of those that fall due now, until somebody acts.
+# Per team, status and shard. Those told of before stay in the index until somebody acts: a run looks back only so far that an
+# outage of a weekend leaves nobody untold, or its cost would grow with what nobody has seen to.
 _CONVERSATIONS = 10_000
+_TOLD_WITHIN = timedelta(days=4)
 _LETTERS = 100
 _TO_END_MS = 5_000
 # A message that nothing could be done with is somebody's question: as urgent as one that says it is.
@@ -67,7 +69,7 @@ def escalate(watch: Watch, *, now: datetime, remaining: Callable[[], int]) -> di
 def _overdue(store: Store, teams: tuple[str, ...], now: datetime) -> Iterator[Conversation]:
     for team in teams:
         for status in PERSON_MUST_ACT:
-            for conversation in store.due(team, status, now, _CONVERSATIONS):
+            for conversation in store.due(team, status, now - _TOLD_WITHIN, now, _CONVERSATIONS):
                 if conversation.escalated_for != conversation.due_at:
                     yield conversation
 

@@ -252,14 +252,21 @@ class TestConversations:
             before = Conversation(conv=conv, channel="generic", account="demo", contact=f"u{place}")
             due_at = NOW + timedelta(hours=hours)
             store.apply(before, replace(before, count=1, status="waiting", team="finance", due_at=due_at))
-        found = list(store.due("finance", "waiting", NOW + timedelta(hours=5), 10))
+        found = list(store.due("finance", "waiting", NOW, NOW + timedelta(hours=5), 10))
         assert {conversation.contact for conversation in found} == {"u0", "u1", "u2"}
         for conversation in found:
             store.apply(conversation, replace(conversation, status="resolved"))
-        assert list(store.due("finance", "waiting", NOW + timedelta(hours=5), 10)) == []
-        assert [left.contact for left in store.due("finance", "waiting", NOW + timedelta(hours=10), 10)] == ["u3"]
-        assert list(store.due("warehouse", "waiting", NOW + timedelta(hours=10), 10)) == []
-        assert list(store.due("finance", "held", NOW + timedelta(hours=10), 10)) == []
+        assert list(store.due("finance", "waiting", NOW, NOW + timedelta(hours=5), 10)) == []
+        assert [left.contact for left in store.due("finance", "waiting", NOW, NOW + timedelta(hours=10), 10)] == ["u3"]
+        assert list(store.due("warehouse", "waiting", NOW, NOW + timedelta(hours=10), 10)) == []
+        assert list(store.due("finance", "held", NOW, NOW + timedelta(hours=10), 10)) == []
+
+    def test_what_was_due_long_ago_is_not_read_again(self, store: Store) -> None:
+        begun(store, status="waiting", team="finance", due_at=NOW + timedelta(hours=1))
+        later = NOW + timedelta(hours=9)
+        assert len(list(store.due("finance", "waiting", NOW + timedelta(hours=1), later, 10))) == 1
+        assert list(store.due("finance", "waiting", NOW + timedelta(hours=2), later, 10)) == []
+        assert list(store.due("finance", "waiting", NOW, NOW + timedelta(hours=1), 10)) == [], "what is due now is not overdue"
 
     def test_within_one_shard_the_most_overdue_comes_first_and_the_limit_holds(self, store: Store) -> None:
         candidates = (keys.conversation_key("generic", "demo", f"u{place}") for place in range(60))
@@ -267,7 +274,7 @@ class TestConversations:
         for hours, conv in zip((3, 1, 4, 2), same_shard, strict=True):
             before = Conversation(conv=conv, channel="generic", account="demo", contact="u")
             store.apply(before, replace(before, status="held", team="finance", due_at=NOW + timedelta(hours=hours)))
-        found = list(store.due("finance", "held", NOW + timedelta(hours=5), 3))
+        found = list(store.due("finance", "held", NOW, NOW + timedelta(hours=5), 3))
         assert [conversation.due_at for conversation in found] == [NOW + timedelta(hours=hours) for hours in (1, 2, 3)]
 
     def test_an_escalation_is_noted_once_for_each_due_time(self, store: Store) -> None:
@@ -301,7 +308,21 @@ class TestReplies:
     def test_replies_come_oldest_first(self, store: Store) -> None:
         for number, minutes in ((1, 5), (2, 1), (3, 9)):
             store.reserve_reply(reply(number, at=NOW + timedelta(minutes=minutes)))
-        assert [found.message_id for found in store.replies(CONV)] == [message_id(2), message_id(1), message_id(3)]
+        assert [found.message_id for found in store.replies(CONV, 10)] == [message_id(2), message_id(1), message_id(3)]
+
+    def test_the_newest_replies_are_read_and_no_more(self, store: Store) -> None:
+        for number in range(1, 6):
+            moment = NOW + timedelta(minutes=number)
+            store.reserve_reply(replace(reply(number, at=moment), message_id=message_id(number, moment)))
+        assert [found.at for found in store.replies(CONV, 2)] == [NOW + timedelta(minutes=4), NOW + timedelta(minutes=5)]
+        assert store.replies(keys.conversation_key("generic", "demo", "nobody"), 2) == []
+
+    def test_without_times_all_replies_are_read(self, store: Store) -> None:
+        for number in range(1, 6):
+            untimed = keys.message_id("generic", "demo", "u1", None, f"m{number}")
+            store.reserve_reply(replace(reply(number, at=NOW + timedelta(minutes=number)), message_id=untimed))
+        found = store.replies(keys.split(untimed).conv, 2)
+        assert [reply.at for reply in found] == [NOW + timedelta(minutes=number) for number in range(1, 6)]
 
 
 def test_counters_add_up(store: Store) -> None:

@@ -91,11 +91,14 @@ class MemoryStore:
     def reply(self, message_id: str) -> Reply | None:
         return self.reserved.get(message_id)
 
-    def replies(self, conv: str) -> list[Reply]:
+    def replies(self, conv: str, newest: int) -> list[Reply]:
         found = [reply for message_id, reply in self.reserved.items() if keys.split(message_id).conv == conv]
-        return sorted(found, key=lambda reply: reply.at)
+        newest_first = sorted(found, key=lambda reply: reply.message_id, reverse=True)
+        untimed = any(keys.split(reply.message_id).ts13 == keys.NO_TIME for reply in newest_first[newest - 1 : newest])
+        bounded = newest_first if untimed else newest_first[:newest]
+        return sorted(bounded, key=lambda reply: reply.at)
 
-    def due(self, team: str, status: Status, before: datetime, limit: int) -> Iterator[Conversation]:
+    def due(self, team: str, status: Status, since: datetime, before: datetime, limit: int) -> Iterator[Conversation]:
         if status not in PERSON_MUST_ACT:
             return
         overdue = [
@@ -103,7 +106,7 @@ class MemoryStore:
             for conversation in self.conversations.values()
             if (conversation.team, conversation.status) == (team, status)
             and conversation.due_at
-            and conversation.due_at < _millisecond(before)
+            and since <= conversation.due_at < _millisecond(before)
         ]
         yield from (conversation for _, conversation in sorted(overdue, key=lambda pair: pair[0])[:limit])
 

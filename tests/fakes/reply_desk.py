@@ -100,7 +100,7 @@ class Records:
     def conversation(self, conv: str) -> Conversation | None:
         return self._around("conversation", lambda: self.conversations.get(conv))
 
-    def replies(self, conv: str) -> list[Reply]:
+    def replies(self, conv: str, newest: int) -> list[Reply]:
         return self._around("replies", lambda: [r for m, r in self.records.items() if m.startswith(f"{conv}.")])
 
     def reserve_reply(self, reply: Reply) -> None:
