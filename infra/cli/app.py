@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from infra.cli.channels import channels
 from infra.cli.config import config
 from infra.cli.demo import demo
 from infra.cli.run import run
@@ -24,4 +25,5 @@ def _commands() -> None:
 
 app.command()(run)
 app.command()(demo)
+app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")

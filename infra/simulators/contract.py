@@ -69,8 +69,11 @@ def utc_now() -> datetime:
 class Simulator(Protocol):
     """One platform with one of our accounts. `credentials` are those of config/channels.local.yaml.
 
-    Beside `text`, each simulator offers what its platform can send (`image`, `event`, `batch` …); every maker takes keyword
-    arguments `native_id` and `at` (UTC) where the platform has them, so that a retry or a replay is the same bytes.
+    Beside `text`, each simulator offers what its platform can send (`image`, `event` …); every maker takes keyword
+    arguments `native_id` and `at` (UTC) where the platform has them, so that a retry or a replay is the same bytes. The
+    conformance cases use, where a simulator has them: `handshake()` with `handshake_answer(webhook)`, `texts(pairs)` for a batch
+    of (contact, text), `unknown(contact)` for a message of a kind that nobody knows, `replayed(captured, contact, text)`,
+    and `signed_anew(webhook)` where each try has a signature of its own.
     """
 
     channel: str
@@ -82,6 +85,9 @@ class Simulator(Protocol):
     where anybody may sign a webhook by hand."""
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None: ...
+
+    def person(self, number: int) -> str:
+        """An id as the platform gives to people, the same for the same number."""
 
     def text(self, contact: str, text: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
         """A signed text message of a person."""

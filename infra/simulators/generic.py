@@ -42,6 +42,17 @@ class GenericSimulator:
         self._now = now
         self._seen: set[str] = set()
 
+    def person(self, number: int) -> str:
+        return f"user-{number:07d}"
+
+    def texts(self, pairs: Sequence[tuple[str, str]]) -> Webhook:
+        """A batch of texts of several people."""
+        return self.batch([self.item(contact, text=text) for contact, text in pairs])
+
+    def unknown(self, contact: str) -> Webhook:
+        """A message of a kind that this channel does not know."""
+        return self.text(contact, "", kind="hologram")
+
     def text(
         self,
         contact: str,

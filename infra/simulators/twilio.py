@@ -64,6 +64,9 @@ class TwilioSimulator:
             timeout=float(overrides.get("rt", "15000")) / 1000, waits=(0.0,) * int(overrides.get("rc", "1"))
         )
 
+    def person(self, number: int) -> str:
+        return f"+1415{number:07d}"
+
     def text(self, contact: str, text: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
         return self.message(contact, text, native_id=native_id, at=at)
 

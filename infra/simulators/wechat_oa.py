@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from functions.channels.codecs import strict_xml, wx_aes
 from functions.channels.codecs.wx_signature import sorted_sha1
@@ -81,6 +81,17 @@ class WechatOaSimulator:
         """The console's verification call: plain in both modes."""
         query = self._query(self._token, at or self._now(), echostr)
         return Webhook(method="GET", query=urlencode(query | {"echostr": echostr}))
+
+    def handshake_answer(self, webhook: Webhook) -> bytes:
+        """What WeChat wants to hear to its call: the echo string, as it is."""
+        return dict(parse_qsl(webhook.query))["echostr"].encode()
+
+    def person(self, number: int) -> str:
+        return f"oDemo{number:023d}"
+
+    def unknown(self, contact: str) -> Webhook:
+        """A message of a type that nobody knows."""
+        return self.message(contact, "hologram", {})
 
     def text(self, contact: str, text: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
         return self.message(contact, "text", {"Content": text}, native_id=native_id, at=at)

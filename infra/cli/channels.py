@@ -1,0 +1,88 @@
+"""`postroom channels`: which there are, and whether one behaves as its platform does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.bundle import CONFIG
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from infra.conformance.address import Address
+
+channels = typer.Typer(help="List the channels; test one against its simulator.", invoke_without_command=True)
+
+
+@channels.callback()
+def listed(context: typer.Context) -> None:
+    """List every channel with what it supports."""
+    if context.invoked_subcommand is not None:
+        return
+    from rich.console import Console
+
+    from infra.conformance.matrix import COLUMNS, rows
+
+    table = _table("Channels", *COLUMNS)
+    for row in rows():
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@channels.command()
+def test(
+    channel: Annotated[str, typer.Argument(help="A channel's name, or `all`.")],
+    url: Annotated[str, typer.Option(help="The address under test, without /webhooks.")] = "http://127.0.0.1:8080",
+    account: Annotated[str, typer.Option(help="The account whose credentials both sides hold.")] = "demo",
+    credentials: Annotated[Path, typer.Option(help="A file like config/channels.local.yaml.")] = CONFIG / "channels.local.yaml",
+) -> None:
+    """Be the platform: handshake, good and forged webhooks, duplicates, retries, oddities. Exit 1 if any case fails."""
+    from rich.console import Console
+    from urllib3 import PoolManager
+
+    from infra.conformance.address import AddressUnreachable, address
+    from infra.local.accounts import read_accounts
+    from infra.simulators.registry import simulator_class
+
+    accounts = read_accounts(credentials)
+    chosen = [name for name in sorted(accounts) if account in accounts[name]] if channel == "all" else [channel]
+    if channel != "all" and account not in accounts.get(channel, {}):
+        sys.exit(f"postroom: {credentials.name} has no account {channel}/{account}")
+    console, failed = Console(width=None if sys.stdout.isatty() else 120, highlight=False), 0
+    with PoolManager() as http:
+        for name in chosen:
+            try:
+                simulator = simulator_class(name)(account, accounts[name][account])
+                failed += _tested(console, simulator, address(http, url, name, account, simulator.patience.timeout))
+            except AddressUnreachable as problem:
+                sys.exit(f"postroom: {problem}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tested(console: Any, simulator: Any, at: Address) -> int:
+    from infra.conformance.cases import Bench, verdicts
+
+    bench = Bench(simulator, at, first_person=int(time.time() * 10) % 10**6)
+    table, failed = _table(f"{at.channel}/{at.account} at {at.url}", "case", "outcome", "seen"), 0
+    for verdict in verdicts(bench):
+        failed += verdict.outcome == "failed"
+        colour = {"passed": "green", "failed": "red"}.get(verdict.outcome, "dim")
+        table.add_row(verdict.case, f"[{colour}]{verdict.outcome}[/]", verdict.detail)
+    console.print(table)
+    return failed
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

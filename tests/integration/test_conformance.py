@@ -1,0 +1,91 @@
+"""`postroom channels test` for every channel against the local stack, and against addresses that are not what they should be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from functions.channels import registry
+from infra.cli.app import app
+from infra.conformance import matrix
+from infra.local.stack import Stack
+from tests.fakes.house import ACCOUNTS
+
+runner = CliRunner()
+CHANNELS = sorted(channel for channel, named in ACCOUNTS.items() if "demo" in named)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(0, directory=tmp_path_factory.mktemp("conformance")) as running:
+        yield running
+
+
+def test_every_channel_has_a_local_account() -> None:
+    assert list(registry.names()) == CHANNELS
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_channel_conforms(stack: Stack, channel: str) -> None:
+    result = runner.invoke(app, ["channels", "test", channel, "--url", stack.url])
+    assert result.exit_code == 0, result.output
+    assert "failed" not in result.output and result.output.count("passed") >= 5
+
+
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """A server that answers everything alike."""
+
+    class Alike(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Alike)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "case"), [(204, "forged"), (500, "good"), (401, "good")])
+def test_an_address_that_answers_everything_alike_fails(status: int, case: str) -> None:
+    with answering(status) as url:
+        result = runner.invoke(app, ["channels", "test", "generic", "--url", url])
+    assert result.exit_code == 1
+    assert any(case in line and "failed" in line for line in result.output.splitlines())
+
+
+def test_an_address_where_nobody_is_is_one_line() -> None:
+    result = runner.invoke(app, ["channels", "test", "generic", "--url", "http://127.0.0.1:9"])
+    assert result.exit_code == 1 and "does not answer" in str(result.output) and "Traceback" not in result.output
+
+
+def test_an_account_that_nobody_knows_is_one_line() -> None:
+    result = runner.invoke(app, ["channels", "test", "generic", "--account", "nobody"])
+    assert result.exit_code == 1 and "nobody" in result.output
+
+
+def test_the_list_names_every_channel() -> None:
+    listed = runner.invoke(app, ["channels"]).output
+    assert all(channel in listed for channel in CHANNELS)
+
+
+def test_the_table_in_the_document_is_what_the_code_does() -> None:
+    page = Path(matrix.PAGE).read_text(encoding="utf-8")
+    assert matrix.written(page) == page, "run `python -m infra.conformance.matrix`"
