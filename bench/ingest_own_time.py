@@ -54,6 +54,7 @@ def measure() -> Figures:
     counter = Counter(
         credentials=KnownCredentials(credentials),  # type: ignore[arg-type]
         queue=Nowhere(),  # type: ignore[arg-type]
+        pulls=Nowhere(),  # type: ignore[arg-type]
         replays=ReplayMemory(),
         clock=system_clock,
         telemetry=telemetry,

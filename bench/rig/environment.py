@@ -19,7 +19,7 @@ from bench.rig.figures import NotMeasurable
 from infra.cli.bundle import compile_bundle
 from infra.local import template
 from infra.packaging import ROOT, RUNTIME, PackagingFailed
-from infra.packaging.bytecode import Interpreter, compile_bytecode, find_interpreter
+from infra.packaging.bytecode import Interpreter, compile_bytecode, find_interpreter, replace_sources
 from infra.packaging.function import build_function
 from infra.packaging.layer import LOCK, Machine, cached_layer
 
@@ -67,7 +67,7 @@ def environment_of(name: str) -> Environment:
         build_function(name, artifact, default_bundle=compile_bundle)
     except PackagingFailed as problem:
         raise NotMeasurable(str(problem)) from None
-    compile_bytecode(artifact, interpreter(), unpacked_at=str(artifact))
+    replace_sources(artifact, interpreter(), unpacked_at=str(artifact))
     (function,) = (function for function in template.load().functions if function.name == name)
     # What names a resource is never asked for; a number passes for text and for itself.
     variables = {variable: value if isinstance(value, str) else "1" for variable, value in function.variables.items()}

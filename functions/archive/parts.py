@@ -9,7 +9,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
@@ -69,7 +69,10 @@ class Part:
 
 def line(filed: Filed) -> bytes:
     """One message as a line of a part, version 1."""
-    return (dumps({"version": 1, **plain(filed.judged), "reply": filed.reply and plain(filed.reply)}) + "\n").encode()
+    message = filed.judged.message
+    # What a reply was addressed with (a session's webhook, say) is a key, and of no use later.
+    judged = replace(filed.judged, message=replace(message, reply=replace(message.reply, token=None)))
+    return (dumps({"version": 1, **plain(judged), "reply": filed.reply and plain(filed.reply)}) + "\n").encode()
 
 
 class PartWriter:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from functions.autoreply.replybook import ReplyPolicy
 from functions.autoreply.templates import Language, TemplateInvalid, language_of, spoken_time
-from functions.common.calendar import NeverOpen
+from functions.common.calendar import Calendar, NeverOpen
 from functions.common.store import Conversation, Reply
 from functions.common.wire import ReplyTask
 
@@ -221,10 +221,18 @@ def _text(case: Case, candidate: _Candidate) -> str | None:
         return None
 
 
+def _kept(due: datetime, calendar: Calendar) -> datetime:
+    """When a promise can be kept: at its time, if somebody is there then, else when somebody next is."""
+    try:
+        return max(due, calendar.next_open(due - timedelta(minutes=1)))
+    except NeverOpen:
+        return due
+
+
 def _variables(case: Case, language: Language) -> dict[str, str]:
     """Variables that have a value now: see `config.VARIABLES`."""
     calendar, due = case.policy.calendar, case.task.judged.routing.due_at
-    moments = {"due": due} if due > case.now else {}
+    moments = {"due": _kept(due, calendar)} if due > case.now else {}
     if not calendar.is_open(case.now):
         with suppress(NeverOpen):
             moments["expected"] = calendar.next_open(case.now)

@@ -10,8 +10,16 @@ from functions.common.lambda_context import LambdaContext
 from functions.common.sqs_batch import run_fifo_batch
 from functions.common.wire import read_reply_task
 
+# Two token calls and two sends, each at its time limits: a reply that is begun must be able to end.
+ONE_REPLY_MS = 30_000
+
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A batch of reply tasks off `replies.fifo`; a record that fails takes only its own conversation's later ones with it."""
     reply_desk = desk()
-    return run_fifo_batch(event, lambda record: answer(read_reply_task(record.body), reply_desk), reply_desk.telemetry)
+    return run_fifo_batch(
+        event,
+        lambda record: answer(read_reply_task(record.body), reply_desk),
+        reply_desk.telemetry,
+        has_time=lambda: context.get_remaining_time_in_millis() > ONE_REPLY_MS,
+    )

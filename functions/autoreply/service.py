@@ -150,6 +150,7 @@ def _deliver(sending: _Try, desk: Desk) -> SendResult:
         contact=message.contact.primary,
         text=text,
         not_after=message.reply.expires_at,
+        token=message.reply.token,
     )
     outbound = desk.outbound(message.channel, message.account, message.message_id)
     result = sending.adapter.send(outgoing, sending.credentials, outbound)

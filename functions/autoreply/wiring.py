@@ -10,18 +10,18 @@ from functools import cache
 from pathlib import Path
 
 from functions.autoreply.config import read_policy
-from functions.autoreply.outbound import PlatformHttp
 from functions.autoreply.service import Desk
 from functions.autoreply.settings import Settings
-from functions.autoreply.token_lease import TokenLeases
 from functions.channels.contract import Outbound
 from functions.common.aws import client
 from functions.common.bundle import DEFAULT_PATH, BundleSource, fetch_from_s3
 from functions.common.clock import system_clock
 from functions.common.credentials import CredentialStore
 from functions.common.dynamo_store import DynamoStore
+from functions.common.outbound import PlatformHttp
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
+from functions.common.token_lease import TokenLeases
 
 
 @cache

@@ -2,6 +2,8 @@
 
 `verify` never raises on hostile input and compares secrets in constant time; `decode` and `parse` see verified bytes only and
 raise nothing but `MalformedPayload`. `send` never raises: what happened is a `SendResult`.
+
+A platform that announces messages instead of sending them is asked an eighth, `pull`: see `PullingAdapter`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from functions.common.errors import Retryable
 from functions.common.message import Message, Verification
+from functions.common.wire import PullTask
 
 
 class Credentials(BaseModel):
@@ -100,22 +104,40 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class ParseResult:
-    """Every item of a webhook, once: its counts add up to what was verified."""
+    """Every item of a webhook, once: its counts add up to what was verified. `pulls` are announcements: what they announce is fetched."""
 
     messages: tuple[Message, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     errors: tuple[ItemError, ...] = ()
+    pulls: tuple[PullTask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledPage:
+    """A page of what was announced. `next_cursor` is where the next one begins; None: where this one did."""
+
+    result: ParseResult
+    next_cursor: str | None
+    has_more: bool
+
+
+class PullFailed(Retryable):
+    """The platform gave no page. The message is the vendor's code or ours, never what was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingReply:
-    """A text for one contact. `message_id` is the message it answers (also the idempotency key where a platform takes one)."""
+    """A text for one contact. `message_id` is the message it answers (also the idempotency key where a platform takes one).
+
+    `token` is what that message's `reply` window held: whatever the platform wants back with the answer.
+    """
 
     message_id: str
     native_id: str | None
     contact: str
     text: str
     not_after: datetime | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 Outcome = Literal[
@@ -166,7 +188,7 @@ class AccessToken:
 
 
 class Outbound(Protocol):
-    """What a channel may use to reach its platform. The real one is `functions.autoreply.outbound.PlatformHttp`."""
+    """What a channel may use to reach its platform. The real one is `functions.common.outbound.PlatformHttp`."""
 
     def now(self) -> datetime:
         """The time, UTC."""
@@ -214,3 +236,13 @@ class Adapter(Protocol):
 
     def send(self, reply: OutgoingReply, credentials: Any, outbound: Outbound) -> SendResult:
         """Send one text."""
+
+
+class PullingAdapter(Adapter, Protocol):
+    """A platform whose webhooks announce and whose messages are fetched: `parse` gives `pulls`, a later step of its own asks for pages."""
+
+    def pull(self, task: PullTask, cursor: str | None, credentials: Any, outbound: Outbound) -> PulledPage:
+        """One page from `cursor` (None: from the earliest there is); one bad item spares its siblings.
+
+        `PullFailed`, `Unreachable`, `NoAnswer` or the lease's own `Retryable` when there was no page: asking again does no harm.
+        """

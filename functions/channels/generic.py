@@ -74,6 +74,8 @@ def _usable(secret: SecretStr) -> SecretStr:
 
 
 Id = Annotated[str, BeforeValidator(_id), Field(min_length=1, max_length=256)]
+# DynamoDB keeps 38 digits; nobody's file has more than 2^53 bytes.
+Count = Annotated[int, Field(ge=0, le=2**53)]
 Utc = Annotated[datetime, AfterValidator(_utc)]
 
 
@@ -97,10 +99,10 @@ class _Attachment(BaseModel):
     url_expires_at: Utc | None = None
     media_id: Id | None = None
     mime: str | None = None
-    size: int | None = None
+    size: Count | None = None
     filename: str | None = Field(None, max_length=255)
     caption: str | None = None
-    duration_ms: int | None = None
+    duration_ms: Count | None = None
 
 
 class _ReplyTo(BaseModel):

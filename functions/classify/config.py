@@ -54,6 +54,14 @@ class Labels(_Part):
         return _saying_something(self)
 
 
+class Near(_Part):
+    """Words, and others that follow them within so many characters."""
+
+    first: Several[Word]
+    then: Several[Word]
+    within: Annotated[int, Field(ge=0, le=60)] = 10
+
+
 class Condition(_Part):
     """What must hold for a rule to fire; where several fields are given, all of them."""
 
@@ -64,6 +72,10 @@ class Condition(_Part):
     word: Several[Word] | None = None
     exactly: Several[Word] | None = None
     lexicon: Several[Name] | None = None
+    near: Near | None = None
+    valued: Several[Word] | None = None
+    except_: Several[Word] | None = Field(None, alias="except")
+    only: Several[Name] | None = None
     masked: Several[Literal["email", "id_card", "bank_card", "mobile", "phone"]] | None = None
     label: Labels | None = None
     channel: Several[Name] | None = None
@@ -74,6 +86,8 @@ class Condition(_Part):
 
     @model_validator(mode="after")
     def _asks_something(self) -> Condition:
+        if self.except_ and not {"contains", "word", "exactly", "lexicon", "near", "valued"} & self.model_fields_set:
+            raise ValueError("`except` without anything that it is an exception to")
         return _saying_something(self)
 
 
@@ -120,10 +134,11 @@ class Rule(_Part):
 
 
 class RulesSection(_Part):
-    """config/rules.yaml."""
+    """config/rules.yaml. `filler` names the lexicons whose words add nothing to a message."""
 
     version: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,12}$")]
     lexicons: dict[Name, Several[Word]] = Field(default_factory=dict)
+    filler: Several[Name] = Field(default_factory=list)
     rules: list[Rule]
 
 

@@ -1,21 +1,27 @@
 """The folded view of a text, which rules read: writings of one thing made equal, every character traceable to where it came from.
 
-Compatibility forms are unfolded (full-width digits, circled letters); case, accents, invisible characters and variation selectors
-go; runs of white space become one space, typographic apostrophes plain ones. Linear in the length of the text.
+Compatibility forms are unfolded (full-width digits, circled letters), traditional characters become simplified ones; case, accents,
+invisible characters and variation selectors go; runs of white space become one space, typographic apostrophes plain ones. Linear in
+the length of the text.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from functions.classify.traditional import SIMPLIFIED
 from functions.common.judgement import Span
 
 # Where personal data was masked, rules see this private-use character: "手机号" in a placeholder is not the sender's word.
 BLANK = "\ue000"
 _ACCENTS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F))
 _APOSTROPHES = "’‘ʼ＇`´"
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+# What people put between the characters of a word to hide it. Punctuation that ends a clause, letters and digits are no such filler.
+_FILLER = re.compile(rf"(?<=[{_HAN}])(?:[^\w,;:!?。、\ue000-\uf8ff]|_){{1,4}}(?=[{_HAN}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,21 @@ class Folded:
         if self.origins is None:
             return Span(start=start, end=end)
         return Span(start=self.origins[start][0], end=self.origins[end - 1][1])
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A folded view with what stood between Chinese characters left out: 转 账 and 转.账 read 转账.
+
+    `places[i]` is where character i stands in the folded view.
+    """
+
+    text: str
+    places: tuple[int, ...]
+
+    def stretch(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch of the folded view behind `text[start:end]`, which must not be empty."""
+        return self.places[start], self.places[end - 1] + 1
 
 
 def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
@@ -52,6 +73,16 @@ def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
     return Folded("".join(letters), tuple(origins), len(text))
 
 
+def closed(text: str) -> Closed | None:
+    """A folded text with the gaps between its Chinese characters closed; None when it has none."""
+    gaps = [gap.span() for gap in _FILLER.finditer(text)]
+    if not gaps:
+        return None
+    starts, ends = (0, *(end for _, end in gaps)), (*(start for start, _ in gaps), len(text))
+    kept = tuple(place for start, end in zip(starts, ends, strict=True) for place in range(start, end))
+    return Closed("".join(map(text.__getitem__, kept)), kept)
+
+
 def fold_keyword(keyword: str) -> str:
     """A rule's keyword as it would look in a folded text, without space around it."""
     return fold(keyword).text.strip()
@@ -66,7 +97,8 @@ def _fold_character(character: str) -> str:
         return ""
     unfolded = unicodedata.normalize("NFKD", character.lower())
     kept = "".join(mark for mark in unfolded if not _is_accent(ord(mark)))
-    return " ".join(unicodedata.normalize("NFKC", kept).lower().split()) if kept else ""
+    composed = " ".join(unicodedata.normalize("NFKC", kept).lower().split()) if kept else ""
+    return "".join(SIMPLIFIED.get(letter, letter) for letter in composed)
 
 
 def _is_accent(code: int) -> bool:

@@ -9,7 +9,7 @@ from functions.classify.config import Action
 from functions.classify.labels import FLAGS, Claim, resolve
 from functions.classify.noise import is_noise
 from functions.classify.reading import Reading
-from functions.classify.rules import Fired, RuleBook
+from functions.classify.rules import Examination, Fired, RuleBook
 from functions.common.judgement import Firing, Judgement, Span
 
 NOISE_RULE = "noise"
@@ -18,7 +18,7 @@ NOISE_SCORE = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consequences:
-    """What rules say is to follow. `needs_person` None: none of them said. `points` by the rule that gave them."""
+    """What rules say is to follow. `needs_person` None: none of them said, or none that may. `points` by the rule that gave them."""
 
     team: str | None = None
     hold: tuple[str, ...] = ()
@@ -52,7 +52,14 @@ def judge(book: RuleBook, reading: Reading) -> Verdict:
     firings = [book.firing(rule, reading) for rule in fired]
     if noise:
         firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
-    return Verdict(resolve(claims, language=reading.language, firings=tuple(firings)), _consequences(fired))
+    judgement = resolve(claims, language=reading.language, firings=tuple(firings))
+    return Verdict(judgement, _consequences(fired, _overreaching(fired, examination, judgement)))
+
+
+def _overreaching(fired: list[Fired], examination: Examination, judgement: Judgement) -> set[str]:
+    """Rules that would have a machine settle a message in which more is said than they know of."""
+    settling = (rule for rule in fired if rule.rule.then.needs_person is False)
+    return {rule.rule.name for rule in settling if not examination.settles(rule, judgement)}
 
 
 def claims_of(action: Action) -> Iterator[Claim]:
@@ -68,15 +75,16 @@ def claims_of(action: Action) -> Iterator[Claim]:
             yield Claim(flag, "true", action.score)
 
 
-def _consequences(fired: list[Fired]) -> Consequences:
+def _consequences(fired: list[Fired], overreaching: set[str]) -> Consequences:
     actions = [rule.rule.then for rule in fired]
-    said = [action.needs_person for action in actions if action.needs_person is not None]
+    heeded = [rule.rule.then for rule in fired if rule.rule.name not in overreaching]
+    said = [action.needs_person for action in heeded if action.needs_person is not None]
     return Consequences(
         team=next((action.team for action in actions if action.team), None),
         hold=tuple(dict.fromkeys(reason for action in actions for reason in action.hold)),
         escalate=tuple(dict.fromkeys(reason for action in actions for reason in action.escalate)),
         tags=tuple(dict.fromkeys(tag for action in actions for tag in action.tag)),
-        reply=next((action.reply for action in actions if action.reply), None),
+        reply=next((action.reply for action in heeded if action.reply), None),
         no_reply=any(action.no_reply for action in actions),
         needs_person=any(said) if said else None,
         points={rule.rule.name: rule.rule.then.points for rule in fired if rule.rule.then.points},

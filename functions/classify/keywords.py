@@ -30,7 +30,9 @@ Places = dict[Keyword, list[tuple[int, int]]]
 class Automaton:
     """Finds keywords in folded text."""
 
-    def __init__(self, keywords: Iterable[Keyword]) -> None:
+    def __init__(self, keywords: Iterable[Keyword], *, thorough: Iterable[Keyword] = ()) -> None:
+        """Of `thorough` keywords every place is found: an exception may take away any of them."""
+        self._thorough = frozenset(thorough)
         self._edges: dict[int, int] = {}
         self._keywords: dict[int, list[Keyword]] = {}
         self._size = 1
@@ -41,7 +43,7 @@ class Automaton:
         self._link()
 
     def find(self, text: str) -> Places:
-        """Where each keyword stands, as (start, end); at most `MAX_PLACES` places of each, which is enough to show why a rule fired."""
+        """Where each keyword stands, as (start, end), in order; of those that are not `thorough` at most `MAX_PLACES` places."""
         edges, fallback, shorter, keywords = self._edges, self._fallback, self._shorter, self._keywords
         found: Places = {}
         node = 0
@@ -53,7 +55,7 @@ class Automaton:
             ending = node if node in keywords else shorter[node]
             while ending:
                 for keyword in keywords[ending]:
-                    _note(found, keyword, text, place + 1)
+                    self._note(found, keyword, text, place + 1)
                 ending = shorter[ending]
         return found
 
@@ -66,6 +68,14 @@ class Automaton:
                 self._size += 1
             node = self._edges[edge]
         self._keywords.setdefault(node, []).append(keyword)
+
+    def _note(self, found: Places, keyword: Keyword, text: str, end: int) -> None:
+        places = found.get(keyword)
+        if places is not None and len(places) >= MAX_PLACES and keyword not in self._thorough:
+            return
+        start = end - len(keyword.text)
+        if fits(keyword.edges, text, start, end):
+            found.setdefault(keyword, []).append((start, end))
 
     def _link(self) -> None:
         children: list[list[tuple[int, int]]] = [[] for _ in range(self._size)]
@@ -86,16 +96,10 @@ class Automaton:
         return step or 0
 
 
-def _note(found: Places, keyword: Keyword, text: str, end: int) -> None:
-    places = found.get(keyword)
-    if places is not None and len(places) >= MAX_PLACES:
-        return
-    start = end - len(keyword.text)
-    if keyword.edges == "none" or _fits(keyword.edges, text, start, end):
-        found.setdefault(keyword, []).append((start, end))
-
-
-def _fits(edges: Edges, text: str, start: int, end: int) -> bool:
+def fits(edges: Edges, text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` begins and ends where `edges` asks it to."""
+    if edges == "none":
+        return True
     if edges == "whole":
         # A message is not all but one word of a long text: no need to look far.
         return start <= 3 and len(text) - end <= 3 and not text[:start].strip(_AROUND) and not text[end:].strip(_AROUND)

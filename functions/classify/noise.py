@@ -1,6 +1,8 @@
 """Messages without meaning: one character over and over, keyboard mash, runs of emoji or punctuation.
 
-Impatience is not noise ("???", "急急急", "在吗在吗"), and neither are a single emoji, a short number or laughter of a syllable or two.
+Impatience is not noise ("???", "急急急", "在吗在吗"), and neither are laughter and assent ("哈哈哈哈", "hahaha", "好好好好"), a
+single emoji, a short number, or a word that is merely hard to pronounce. What is dropped is seen by nobody, so a doubtful case is no
+noise.
 """
 
 from __future__ import annotations
@@ -9,12 +11,25 @@ import re
 import unicodedata
 
 _IMPATIENT = frozenset("?!急快在")
+# Of Chinese characters only these sounds say nothing when repeated: 救救救救 does, and so does 退退退退.
+_SOUNDS = frozenset("啊阿呃额嗷唔噗嘟哔叭呀咿嘤嗡丨丶一")
 _REPEATED = 4
 _EMOJI_RUN = 3
 _PUNCTUATION_RUN = 4
-_MASH = re.compile(r"[b-df-hj-np-tv-xz]{5,}")
-_PERIODIC = re.compile(r"([a-z]{1,4}?)\1{2,}[a-z]{0,3}")
+_SHORTEST_MASH = 6
 _LATIN = re.compile(r"[a-z]+")
+_LAUGHTER = re.compile(r"a?(?:ha|he|hi|ja|lo|xi)+[hl]?|hm+|mm+|z{1,5}|pf+|sh+|br+|o+h*|a+h+|w+o+w+")
+_PERIODIC = re.compile(r"([a-z]{1,4}?)\1{2,}[a-z]{0,3}")
+_VOWELS = frozenset("aeiouy")
+# Four keys in a row, where no word has them.
+_KEY_ROWS = re.compile(r"qwer|asdf|sdfg|dfgh|fghj|ghjk|hjkl|zxcv|xcvb|cvbn|vbnm|rewq|fdsa|lkjh|vcxz")
+# Letters that no English word puts side by side. Five consonants running are no sign: "nightstand", "lengths".
+_UNHEARD = re.compile(
+    r"(?=(?:j[b-df-hj-np-tv-z]|q[a-tv-z]|[bcdfghjklmpqrtvwxyz]x|v[bcdfghjkmnpqtwxz]|[cfghjkmpqstvwxz]j|[abdfghjklmoprtvwxz]q"
+    r"|[bcdfghjkmnpqstvwx]v|z[bcdfgjknpqrstvx]|[bcfghjkmpqrvwx]z|[dfgvw]k|[jqvwxz]f|[bfhjkvx]d|[cdfgjqvxz]g))"
+)
+# One or two are a slip of the finger: "checvk".
+_UNHEARD_IN_MASH = 3
 
 
 def is_noise(text: str) -> bool:
@@ -25,8 +40,8 @@ def is_noise(text: str) -> bool:
     letters = [character for character in marks if character.isalnum()]
     if not letters:
         return _is_run(marks)
-    if len(letters) >= _REPEATED and len(set(letters)) == 1:
-        return True
+    if len(letters) >= _REPEATED and len(set(letters)) == 1 and not _LAUGHTER.fullmatch("".join(letters)):
+        return letters[0].isascii() or letters[0] in _SOUNDS
     return all(map(_is_mash, text.split()))
 
 
@@ -36,9 +51,11 @@ def _is_run(marks: list[str]) -> bool:
 
 
 def _is_mash(token: str) -> bool:
-    if not _LATIN.fullmatch(token) or len(token) < 6:
+    if not _LATIN.fullmatch(token) or len(token) < _SHORTEST_MASH or _LAUGHTER.fullmatch(token):
         return False
-    return bool(_MASH.search(token) or _PERIODIC.fullmatch(token))
+    if _PERIODIC.fullmatch(token) or _KEY_ROWS.search(token) or _VOWELS.isdisjoint(token):
+        return True
+    return len(_UNHEARD.findall(token)) >= _UNHEARD_IN_MASH
 
 
 def _private(character: str) -> bool:

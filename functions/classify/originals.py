@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 
 from functions.classify.masking import mask
-from functions.common.message import Attachment, Contact, Interactive, Link, Location, Message, ReplyTo
+from functions.common.message import Attachment, Contact, Interactive, Link, Location, Message, Referral, ReplyTo
 
 VERSION = 1
 
@@ -25,7 +25,7 @@ class Cleared:
 
 
 def clear(message: Message) -> Cleared:
-    """Mask every field in which people write; ids, links and tokens stay as they are."""
+    """Mask every field in which people write, and every address; ids and tokens stay as they are."""
     masker = _Masker()
     cleared = replace(
         message,
@@ -35,7 +35,10 @@ def clear(message: Message) -> Cleared:
         location=masker.location(message.location),
         interactive=masker.interactive(message.interactive),
         link=masker.link(message.link),
+        mentions=tuple(masker.text(f"mentions.{place}", name) for place, name in enumerate(message.mentions)),
         reply_to=masker.reply_to(message.reply_to),
+        referral=masker.referral(message.referral),
+        raw_kind=masker.field("raw_kind", message.raw_kind),
         pii_masked=True,
     )
     return Cleared(message=cleared, counts=masker.counts, originals=masker.originals)
@@ -46,15 +49,19 @@ class _Masker:
         self.counts: dict[str, int] = {}
         self.originals: dict[str, str] = {}
 
-    def field(self, path: str, text: str | None) -> str | None:
-        if not text:
-            return text
-        masked = mask(text)
+    def field(self, path: str, text: str | None, *, is_address: bool = False) -> str | None:
+        return text and self.text(path, text, is_address=is_address)
+
+    def text(self, path: str, text: str, *, is_address: bool = False) -> str:
+        masked = mask(text, in_paths=is_address)
         if masked.findings:
             self.originals[path] = text
             for kind, count in masked.counts().items():
                 self.counts[kind] = self.counts.get(kind, 0) + count
         return masked.text
+
+    def address(self, path: str, url: str | None) -> str | None:
+        return self.field(path, url, is_address=True)
 
     def contact(self, contact: Contact) -> Contact:
         return replace(contact, name=self.field("contact.name", contact.name)) if contact.name else contact
@@ -63,6 +70,7 @@ class _Masker:
         path = f"attachments.{place}"
         return replace(
             item,
+            url=self.address(f"{path}.url", item.url),
             filename=self.field(f"{path}.filename", item.filename),
             caption=self.field(f"{path}.caption", item.caption),
             transcript=self.field(f"{path}.transcript", item.transcript),
@@ -76,10 +84,27 @@ class _Masker:
         )
 
     def interactive(self, tapped: Interactive | None) -> Interactive | None:
-        return tapped and replace(tapped, title=self.field("interactive.title", tapped.title))
+        return tapped and replace(
+            tapped,
+            title=self.field("interactive.title", tapped.title),
+            payload=self.field("interactive.payload", tapped.payload),
+        )
 
     def link(self, link: Link | None) -> Link | None:
-        return link and replace(link, title=self.field("link.title", link.title), desc=self.field("link.desc", link.desc))
+        return link and replace(
+            link,
+            url=self.text("link.url", link.url, is_address=True),
+            title=self.field("link.title", link.title),
+            desc=self.field("link.desc", link.desc),
+        )
 
     def reply_to(self, quoted: ReplyTo | None) -> ReplyTo | None:
         return quoted and replace(quoted, text=self.field("reply_to.text", quoted.text))
+
+    def referral(self, referral: Referral | None) -> Referral | None:
+        return referral and replace(
+            referral,
+            source_url=self.address("referral.source_url", referral.source_url),
+            headline=self.field("referral.headline", referral.headline),
+            ref=self.field("referral.ref", referral.ref),
+        )

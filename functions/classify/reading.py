@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from functions.classify import language
-from functions.classify.folding import Folded, fold
+from functions.classify.folding import Folded, fold, fold_keyword
 from functions.classify.masking import placeholders, without
 from functions.common.message import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A masked message as rules see it. `masked` names the kinds of personal data that were in it."""
+    """A masked message as rules see it.
+
+    `masked` names the kinds of personal data that were in it, `names` the sender and those addressed; `encloses` says that there is
+    more to it than its words: a picture, a file, a place, a page.
+    """
 
     folded: Folded
     channel: str
@@ -21,6 +25,12 @@ class Reading:
     language: str
     first_contact: bool
     masked: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    encloses: bool = False
+
+
+_IN_WORDS = frozenset({"text", "mixed", "voice", "interactive"})
+_GESTURES = frozenset({"sticker", "reaction"})
 
 
 def read(message: Message, *, masked: tuple[str, ...] = (), first_contact: bool = False, locale: str | None = None) -> Reading:
@@ -36,7 +46,18 @@ def read(message: Message, *, masked: tuple[str, ...] = (), first_contact: bool 
         language=language.detect(without(said, blanks), fallback=locale),
         first_contact=first_contact,
         masked=masked,
+        names=tuple(filter(None, map(fold_keyword, (message.contact.name or "", *message.mentions)))),
+        encloses=_encloses(message, said),
     )
+
+
+def _encloses(message: Message, said: str) -> bool:
+    if message.kind in _GESTURES:
+        return False
+    beside = [
+        attachment for attachment in message.attachments if attachment.transcript is None or attachment.transcript != said
+    ]
+    return bool(message.kind not in _IN_WORDS or message.location or message.link or beside)
 
 
 def words(message: Message) -> str:

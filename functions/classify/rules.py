@@ -11,10 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.classify.conditions import Case, Evidence, Test, compiled
+from functions.classify.compiling import Lexicons, compiled
+from functions.classify.conditions import Case, Evidence, Test
 from functions.classify.config import Rule, RulesSection, checked
+from functions.classify.folding import closed
 from functions.classify.keywords import Automaton, Keyword, Places
 from functions.classify.reading import Reading
+from functions.classify.substance import Vocabulary
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Firing, Judgement, Span
 
@@ -22,17 +25,22 @@ MAX_SPANS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
-    """A rule that fired, and the stretches of folded text that made it."""
-
-    rule: Rule
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
 class _Compiled:
     rule: Rule
     test: Test
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule that fired, and the stretches of folded text that made it."""
+
+    entry: _Compiled
+    evidence: Evidence
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as the configuration has it."""
+        return self.entry.rule
 
 
 @dataclass(slots=True)
@@ -56,11 +64,22 @@ class RuleBook:
 
     def __init__(self, section: RulesSection) -> None:
         self.version = section.version
+        lexicons = Lexicons(section.lexicons, section.filler)
         ordered = sorted(enumerate(section.rules), key=lambda entry: -entry[1].priority)
-        self._rules = [
-            _Compiled(rule, compiled(rule.when, section.lexicons, f"rules.rules.{place}.when")) for place, rule in ordered
-        ]
-        self._automaton = Automaton(keyword for entry in self._rules for keyword in sorted(entry.test.keywords))
+        self._rules = [_Compiled(rule, compiled(rule.when, lexicons, f"rules.rules.{place}.when")) for place, rule in ordered]
+        self.filler = lexicons.vocabulary((), "rules.filler")
+        self._automaton = Automaton(
+            (keyword for entry in self._rules for keyword in sorted(entry.test.keywords)),
+            thorough=(keyword for entry in self._rules if entry.test.thorough for keyword in entry.test.keywords),
+        )
+        # These are the words that people hide from machines.
+        self._hidden = frozenset(
+            keyword
+            for entry in self._rules
+            if entry.rule.then.risk or entry.rule.then.spam
+            for keyword in entry.test.keywords
+            if not keyword.text.isascii()
+        )
         self._untriggered = [place for place, entry in enumerate(self._rules) if entry.test.triggers is None]
         self._triggered: dict[Keyword, list[int]] = {}
         for place, entry in enumerate(self._rules):
@@ -69,10 +88,21 @@ class RuleBook:
 
     def examine(self, reading: Reading) -> Examination:
         """Begin with a message: find its keywords and the rules they may make fire."""
-        places = self._automaton.find(reading.folded.text)
+        places = self._places(reading.folded.text)
         asked = {place for keyword in places for place in self._triggered.get(keyword, ())}
         candidates = [self._rules[place] for place in sorted(asked.union(self._untriggered))]
-        return Examination(reading, places, candidates)
+        return Examination(reading, places, candidates, self.filler)
+
+    def _places(self, text: str) -> Places:
+        """Where keywords stand; those of risk and spam also where something was put between their characters."""
+        places = self._automaton.find(text)
+        without_gaps = closed(text)
+        if without_gaps is not None:
+            for keyword, stretches in self._automaton.find(without_gaps.text).items():
+                if keyword in self._hidden:
+                    found = {*places.get(keyword, ()), *(without_gaps.stretch(start, end) for start, end in stretches)}
+                    places[keyword] = sorted(found)
+        return places
 
     def firing(self, fired: Fired, reading: Reading) -> Firing:
         """A firing as it is stored, with spans in the text that people see."""
@@ -91,10 +121,11 @@ class RuleBook:
 class Examination:
     """One message before the rules."""
 
-    def __init__(self, reading: Reading, places: Places, candidates: list[_Compiled]) -> None:
+    def __init__(self, reading: Reading, places: Places, candidates: list[_Compiled], filler: Vocabulary) -> None:
         self.reading = reading
         self._places = places
         self._candidates = candidates
+        self._filler = filler
         self._run = _Run()
 
     def first(self) -> list[Fired]:
@@ -105,6 +136,14 @@ class Examination:
         """Rules that ask about labels, on the labels resolved so far."""
         return self._fire(labels, reads_labels=True)
 
+    def settles(self, fired: Fired, labels: Judgement) -> bool:
+        """Whether a rule's answer can be the last word: on the final labels it still fires, and it left nothing unread."""
+        reading = self.reading
+        evidence = fired.entry.test.holds(Case(reading, self._places, labels))
+        if evidence is None or reading.encloses:
+            return False
+        return self._filler.and_also(reading.names).make_up(reading.folded.text, evidence)
+
     def _fire(self, labels: Judgement, *, reads_labels: bool) -> list[Fired]:
         case = Case(self.reading, self._places, labels)
         fired: list[Fired] = []
@@ -113,7 +152,7 @@ class Examination:
                 continue
             evidence = entry.test.holds(case)
             if evidence is not None:
-                fired.append(Fired(entry.rule, evidence))
+                fired.append(Fired(entry, evidence))
                 self._run.note(entry.rule)
         return fired
 

@@ -59,8 +59,8 @@ def classify(records: list[Record], desk: Desk) -> list[str]:
     for record in records:
         if not batch.failures.includes(record):
             _attempt(batch, record)
-    _hand_on(batch)
     _escalate(batch)
+    _hand_on(batch)
     _apply(batch)
     failed = batch.failures.ids()
     batch.tally.write(desk, failed=len(failed))
@@ -82,12 +82,21 @@ def _take(batch: Batch, record: Record) -> None:
     cleared = clear(message)
     judged = judge_message(cleared, conversation, batch.handbook)
     stored = _store(batch.desk, cleared, judged)
-    if stored is not judged and conversation.proves(stored):
+    if stored is not judged and _was_done(batch, conversation, stored):
         batch.tally.duplicate(stored)
         batch.desk.telemetry.info("duplicate", message_id=stored.message.message_id, channel=message.channel)
         return
     batch.tasks.append(Task(record, stored, stored=stored is judged))
     batch.conversations[conversation.conv] = advanced(conversation, stored, default_team=batch.handbook.teams.default)
+
+
+def _was_done(batch: Batch, conversation: Conversation, stored: Judged) -> bool:
+    """Whether every later step of a stored message was done. One that the conversation may have forgotten has a reply record:
+    autoreply writes one for every message that was handed on, and escalations are told before that.
+    """
+    if conversation.notes(stored):
+        return True
+    return conversation.may_have_forgotten(stored) and batch.desk.store.reply(stored.message.message_id) is not None
 
 
 def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbook) -> Judged:
@@ -195,7 +204,7 @@ def _commit(batch: Batch, conv: str, tasks: list[Task]) -> None:
 def _with_tasks(before: Conversation, tasks: list[Task], default_team: str) -> tuple[Conversation, list[Task]]:
     after, applied = before, []
     for task in tasks:
-        if not after.proves(task.judged):
+        if not after.notes(task.judged):
             after = advanced(after, task.judged, default_team=default_team)
             applied.append(task)
     return after, applied

@@ -35,7 +35,9 @@ def from_ms(milliseconds: int) -> datetime:
 
 def to_iso(moment: datetime) -> str:
     """`2026-11-22T08:00:00.123Z`: always UTC, always milliseconds, so that strings sort as times do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(UTC)
+    # strftime's %Y has no leading zeros before the year 1000.
+    return f"{utc.year:04d}{utc:-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
 def from_iso(text: str) -> datetime:

@@ -117,11 +117,19 @@ class DynamoStore:
 
     def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
         key = keys.split(reply.message_id)
+        item = {name: value for name, value in _reply_item(key, reply).items() if name not in ("pk", "sk")}
+        # An update, not a put: what the archive noted on the record stays.
+        gone = [f"#{name}" for name in sorted(_REPLY_FIELDS - item.keys())]
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
+        expression += f" REMOVE {', '.join(gone)}" if gone else ""
+        values = {f":{name}": value for name, value in item.items()}
         try:
-            self.table.put(
-                _reply_item(key, reply),
-                condition="#state = :was AND #attempts = :attempts",
-                values={":was": was, ":attempts": attempts},
+            self.table.update(
+                keys.conversation_pk(key.conv),
+                keys.reply_sk(key),
+                expression,
+                condition="#state = :was AND #attempts = :tried",
+                values=values | {":was": was, ":tried": attempts},
             )
         except ConditionFailed as refused:
             raise AlreadyReserved(self._reply_in_the_way(refused, reply)) from None

@@ -63,12 +63,24 @@ def batch_answer(failed: Iterable[str]) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": record_id} for record_id in failed]}
 
 
-def run_fifo_batch(event: dict[str, Any], one: Callable[[Record], None], telemetry: Telemetry) -> dict[str, Any]:
-    """Do `one` to each record in order. Whatever it raises fails the record and is logged by its type, never by its data."""
+def run_fifo_batch(
+    event: dict[str, Any],
+    one: Callable[[Record], None],
+    telemetry: Telemetry,
+    *,
+    has_time: Callable[[], bool] = lambda: True,
+) -> dict[str, Any]:
+    """Do `one` to each record in order. Whatever it raises fails the record and is logged by its type, never by its data.
+
+    Once `has_time` says no, the records that are left are given back untouched: better late than killed half-way.
+    """
     batch = records(event)
     failures = Failures(batch)
     for record in batch:
         if failures.includes(record):
+            continue
+        if not has_time():
+            failures.fail(record)
             continue
         try:
             one(record)

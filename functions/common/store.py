@@ -5,7 +5,8 @@ test (tests/contract/test_store.py) runs against both and against any endpoint.
 
 Each step is one write that can be repeated: `add_message` and `reserve_reply` are conditional on absence, `apply` on the
 conversation's revision. `apply` comes last in classify and notes the message in the conversation, which proves that every step of
-that message was done (`Conversation.proves`).
+that message was done (`Conversation.notes`); a message too old to be noted is proven by the reply record that autoreply writes for
+every message.
 """
 
 from __future__ import annotations
@@ -74,12 +75,15 @@ class Conversation:
     applied: tuple[str, ...] = ()
     rev: int = 0
 
-    def proves(self, judged: Judged) -> bool:
-        """Whether the message's effect is in here. The count alone would not do: a message that is dead-lettered after it was stored
-        has the same `seq` as its successor, and must not count as done when it comes back.
+    def notes(self, judged: Judged) -> bool:
+        """Whether the message's effect is in here, as far as it remembers: only the last few messages are noted by themselves."""
+        return applied_mark(judged.message.message_id) in self.applied
+
+    def may_have_forgotten(self, judged: Judged) -> bool:
+        """Whether so many messages came after this one that it would no longer be noted. That is no proof that it ever was:
+        a message that is dead-lettered after it was stored has the same `seq` as its successor.
         """
-        mark = applied_mark(judged.message.message_id)
-        return mark in self.applied or self.count - judged.seq >= APPLIED_KEPT
+        return self.count - judged.seq >= APPLIED_KEPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

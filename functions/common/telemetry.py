@@ -13,6 +13,8 @@ NAMESPACE = "Postroom"
 METRICS: dict[str, str] = {
     "Verified": "items (messages, receipts, echoes …) in webhooks that passed verification",
     "Enqueued": "messages that were put on the inbound queue",
+    "Announced": "announcements in verified webhooks, whose messages are pulled",
+    "Pulled": "items in pages that were pulled: each is Enqueued, Ignored or Malformed",
     "Ignored": "items that need nothing from us: receipts, echoes, follow events",
     "Malformed": "verified items that could not be read",
     "Rejected": "webhooks refused before anything was read",

@@ -8,7 +8,7 @@ deployed at one instant); anything else changes the version, and an unknown vers
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -41,6 +41,23 @@ class ReplyTask:
     version: Literal[1] = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullTask:
+    """What ingest puts on `pulls.fifo` when a platform only announces: something waits at `source`, and must be fetched.
+
+    `source` is the platform's name of the place (an OpenKfId); it is part of a table's key and of a queue's group. `announcement` names
+    this announcement: a platform's retry of the same bytes has the same name. `token` is the voucher that came with it.
+    """
+
+    channel: str
+    account: str
+    source: str
+    announcement: str
+    announced_at: datetime
+    token: str | None = field(default=None, repr=False)
+    version: Literal[1] = 1
+
+
 def plain(value: Any) -> Any:
     """Dataclasses, tuples and times as what JSON knows; fields at their default are left out (but `version` never)."""
     if is_dataclass(value):
@@ -54,10 +71,10 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _said(field: Field[Any], value: Any) -> bool:
-    if field.name == "version":
+def _said(known: Field[Any], value: Any) -> bool:
+    if known.name == "version":
         return True
-    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    default = known.default_factory() if known.default_factory is not MISSING else known.default
     return bool(value != default)
 
 
@@ -82,6 +99,11 @@ def read_inbound(body: str) -> Inbound:
 def read_reply_task(body: str) -> ReplyTask:
     """Parse a `replies.fifo` body; `MalformedEnvelope` when it is not one."""
     return _read(ReplyTask, body)
+
+
+def read_pull_task(body: str) -> PullTask:
+    """Parse a `pulls.fifo` body; `MalformedEnvelope` when it is not one."""
+    return _read(PullTask, body)
 
 
 def judged_from(stored: dict[str, Any]) -> Judged:

@@ -21,7 +21,7 @@ from functions.common.wire import read_inbound, read_reply_task
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-Queue = Literal["inbound", "replies"]
+Queue = Literal["inbound", "replies", "pulls"]
 
 # Longer than SQS keeps any message.
 _REMEMBERED = timedelta(days=15)
@@ -36,7 +36,9 @@ class DeadLetter:
     body: str = field(repr=False)
 
     def message_id(self) -> str | None:
-        """The id of the message it carries; None when it cannot be read."""
+        """The id of the message it carries; None when it cannot be read, or carries none, as an announcement does."""
+        if self.queue == "pulls":
+            return None
         try:
             message = self._message()
             keys.split(message.message_id)

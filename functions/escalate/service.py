@@ -1,4 +1,4 @@
-"""One run of escalate: overdue conversations and unattended holds first, then dead letters."""
+"""One run of escalate: dead letters first, then overdue conversations and unattended holds."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ def escalate(watch: Watch, *, now: datetime, remaining: Callable[[], int]) -> di
                 return
             yield one
 
-    for conversations in in_tens(in_time(_overdue(watch.store, policy.teams, now))):
-        _tell_overdue(watch, policy, conversations, now, tally)
+    # Dead letters first: they are few, and nothing else speaks for them.
     for letters in in_tens(in_time(_untold(watch))):
         _tell_letters(watch, policy, letters, now, tally)
+    overdue = in_time(_overdue(watch.store, policy.teams, now))
+    for conversations in in_tens(c for c in overdue if c.escalated_for != c.due_at):
+        _tell_overdue(watch, policy, conversations, now, tally)
     return _account(watch, tally)
 
 
 def _overdue(store: Store, teams: tuple[str, ...], now: datetime) -> Iterator[Conversation]:
     for team in teams:
         for status in PERSON_MUST_ACT:
-            for conversation in store.due(team, status, now - _TOLD_WITHIN, now, _CONVERSATIONS):
-                if conversation.escalated_for != conversation.due_at:
-                    yield conversation
+            yield from store.due(team, status, now - _TOLD_WITHIN, now, _CONVERSATIONS)
 
 
 def _tell_overdue(watch: Watch, policy: Policy, conversations: list[Conversation], now: datetime, tally: Tally) -> None:

@@ -18,5 +18,6 @@ class Settings(settings.Settings):
     escalation_bus_name: str
     inbound_dlq_url: str
     replies_dlq_url: str
+    pulls_dlq_url: str
     config_bucket: str
     bundle_path: Path = DEFAULT_PATH

@@ -36,6 +36,7 @@ def watch() -> Watch:
         dead_letters=(
             DeadLetterQueue(client("sqs"), "inbound", settings.inbound_dlq_url),
             DeadLetterQueue(client("sqs"), "replies", settings.replies_dlq_url),
+            DeadLetterQueue(client("sqs"), "pulls", settings.pulls_dlq_url),
         ),
         book=LetterBook(table),
         policy=policy.current,

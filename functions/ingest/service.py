@@ -1,6 +1,7 @@
 """Verify → handshake → parse → enqueue → acknowledge. Nothing is acknowledged before the queue has it.
 
-Every item of a verified webhook is counted once: Verified = Enqueued + Ignored + Malformed.
+Every item of a verified webhook is counted once: Verified = Enqueued + Ignored + Malformed + Announced. An announcement has no message in
+it: it becomes a task on `pulls.fifo`, and what it announces is fetched by `pull`, out of the platform's deadline.
 """
 
 from __future__ import annotations
@@ -9,19 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.channels import registry
-from functions.channels.contract import Adapter, HttpAnswer, ItemError, ParseResult, Payload, RawRequest, Rejected, Verified
-from functions.common import keys
+from functions.channels.contract import Adapter, HttpAnswer, ParseResult, Payload, RawRequest, Rejected, Verified
 from functions.common.clock import Clock
 from functions.common.credentials import CredentialStore
 from functions.common.errors import AccountUnknown, MalformedPayload, Unavailable
-from functions.common.message import Message
-from functions.common.queues import Entry, FifoQueue
+from functions.common.inbound import inbound_entries
+from functions.common.pulls import pull_entry
+from functions.common.queues import FifoQueue
 from functions.common.telemetry import Telemetry
-from functions.common.wire import Inbound, dumps
 from functions.ingest.replay import ReplayMemory
 
 MAX_BODY = 1024 * 1024
-MAX_MESSAGE = 200 * 1024
 JSON = "application/json"
 
 UNKNOWN = HttpAnswer(404, '{"error":"unknown channel or account"}', JSON)
@@ -33,10 +32,11 @@ REFUSED = '{"error":"rejected"}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """The post room's counter: what ingest needs to take a webhook in."""
+    """The post room's counter: what ingest needs to take a webhook in. `queue` takes messages, `pulls` announcements."""
 
     credentials: CredentialStore
     queue: FifoQueue
+    pulls: FifoQueue
     replays: ReplayMemory
     clock: Clock
     telemetry: Telemetry
@@ -92,14 +92,23 @@ def _accept(adapter: Adapter, account: str, verified: Verified, counter: Counter
 
 def _hand_on(adapter: Adapter, payload: Payload, result: ParseResult, counter: Counter) -> HttpAnswer:
     channel = adapter.channel
-    entries, result = _entries(result)
+    entries, result = inbound_entries(result)
     try:
         counter.queue.send(entries)
+        counter.pulls.send([pull_entry(task) for task in result.pulls])
     except Unavailable as fault:
         counter.telemetry.error("not_enqueued", fault, channel=channel, account=payload.account)
         counter.telemetry.count({"QueueFailed": 1}, channel=channel)
         return TRY_AGAIN
+    _account(result, payload, counter, channel)
+    if result.errors and not (result.messages or result.ignored or result.pulls):
+        return MALFORMED
+    return adapter.acknowledge(payload, result)
+
+
+def _account(result: ParseResult, payload: Payload, counter: Counter, channel: str) -> None:
     counts = {"Enqueued": len(result.messages), "Ignored": len(result.ignored), "Malformed": len(result.errors)}
+    counts |= {"Announced": len(result.pulls)}
     counter.telemetry.count(counts | {"Verified": sum(counts.values())}, channel=channel)
     counter.telemetry.info(
         "received",
@@ -108,26 +117,8 @@ def _hand_on(adapter: Adapter, payload: Payload, result: ParseResult, counter: C
         messages=[message.message_id for message in result.messages],
         ignored=[item.kind for item in result.ignored],
         malformed=[f"{item.where}: {item.reason}" for item in result.errors],
+        announced=[task.source for task in result.pulls],
     )
-    if result.errors and not result.messages and not result.ignored:
-        return MALFORMED
-    return adapter.acknowledge(payload, result)
-
-
-def _entries(result: ParseResult) -> tuple[list[Entry], ParseResult]:
-    """The queue's entries. A message that no queue would take must not keep its siblings out: it becomes an error."""
-    written = [(message, _entry(message)) for message in result.messages]
-    fitting = [(message, entry) for message, entry in written if len(entry.body.encode()) <= MAX_MESSAGE]
-    if len(fitting) < len(written):
-        errors = (ItemError("too_large"),) * (len(written) - len(fitting))
-        messages = tuple(message for message, _ in fitting)
-        result = ParseResult(messages, result.ignored, result.errors + errors)
-    return [entry for _, entry in fitting], result
-
-
-def _entry(message: Message) -> Entry:
-    conv = keys.split(message.message_id).conv
-    return Entry(body=dumps(Inbound(message=message)), group=conv, dedup=message.message_id)
 
 
 def _refuse(counter: Counter, answer: HttpAnswer, reason: str, channel: str = "unknown") -> HttpAnswer:

@@ -9,4 +9,5 @@ class Settings(settings.Settings):
     """`secrets_prefix`: what stands before `<channel>/<account>` in the names of the accounts' secrets."""
 
     inbound_queue_url: str
+    pulls_queue_url: str
     secrets_prefix: str

@@ -14,14 +14,18 @@ from functions.ingest.replay import ReplayMemory
 from functions.ingest.service import Counter
 from functions.ingest.settings import Settings
 
+# Platforms hang up after three to five seconds and send again: better a quick 503 than a late answer. The queue has a try of its own.
+DEADLINE = {"read_seconds": 1, "tries": 1}
+
 
 @cache
 def counter() -> Counter:
     """The post room's counter, from the environment."""
     settings = Settings.read(os.environ)
     return Counter(
-        credentials=CredentialStore(client("secretsmanager"), settings.secrets_prefix, system_clock),
-        queue=FifoQueue(client("sqs"), settings.inbound_queue_url),
+        credentials=CredentialStore(client("secretsmanager", **DEADLINE), settings.secrets_prefix, system_clock),
+        queue=FifoQueue(client("sqs", **DEADLINE), settings.inbound_queue_url),
+        pulls=FifoQueue(client("sqs", **DEADLINE), settings.pulls_queue_url),
         replays=ReplayMemory(),
         clock=system_clock,
         telemetry=Telemetry("ingest"),

@@ -30,13 +30,18 @@ def check(directory: Directory = CONFIG) -> None:
 
 
 @config.command()
-def publish(bucket: Bucket, directory: Directory = CONFIG) -> None:
+def publish(
+    bucket: Bucket,
+    directory: Directory = CONFIG,
+    drop_team: Annotated[list[str] | None, typer.Option(help="A team that may go: nobody's conversation waits for it.")] = None,
+) -> None:
     """Check, compile and publish: every function takes it up within thirty seconds."""
     from functions.common.aws import client
     from functions.common.bundle import CURRENT_KEY, dump_bundle
 
     with _one_line():
         bundle = checked(directory)
+        _keeps_teams(bundle, bucket, set(drop_team or ()))
         document = dump_bundle(bundle.sections)
         client("s3").put_object(Bucket=bucket, Key=CURRENT_KEY, Body=document, Metadata={"bundle": bundle.hash})
     print(f"published {bundle.hash}")
@@ -88,6 +93,20 @@ def checked(directory: Path = CONFIG) -> Bundle:
         if template not in templates:
             raise BundleInvalid(f"{where}: replies.yaml has no template {template}")
     return bundle
+
+
+def _keeps_teams(bundle: Bundle, bucket: str, dropped: set[str]) -> None:
+    """A team that is gone is asked for by nobody: what waits for it would wait unseen."""
+    from functions.common.aws import client
+    from functions.common.bundle import fetch_from_s3, read_bundle
+
+    found = fetch_from_s3(client("s3"), bucket)(None)
+    before = set(read_bundle(found[0]).sections["teams"]["teams"]) if found else set()
+    gone = sorted(before - set(bundle.sections["teams"]["teams"]) - dropped)
+    if gone:
+        raise ConfigInvalid(
+            f"teams.yaml no longer has {gone[0]}, and what waits for it would be seen by nobody; --drop-team {gone[0]} if nothing does"
+        )
 
 
 def _versions(bucket: str) -> Iterator[dict[str, Any]]:

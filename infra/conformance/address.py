@@ -38,14 +38,19 @@ class Address:
             raise AddressUnreachable(f"{self.url} does not answer ({attempt.fault})")
         return attempt
 
-    def stored(self, contact: str) -> list[dict[str, Any]] | None:
-        """The messages of a contact, once the queues are empty; None where nobody can be asked."""
+    def drain(self) -> None:
+        """Wait until the local stack's queues are empty; elsewhere nothing."""
+        if self.is_local:
+            self.http.request("POST", f"{self.url}/_local/drain?timeout={DRAIN_SECONDS}", timeout=DRAIN_SECONDS + 5)
+
+    def stored(self) -> list[dict[str, Any]] | None:
+        """The account's messages, once the queues are empty; None where nobody can be asked."""
         if not self.is_local:
             return None
-        self.http.request("POST", f"{self.url}/_local/drain?timeout={DRAIN_SECONDS}", timeout=DRAIN_SECONDS + 5)
+        self.drain()
         answer = self.http.request("GET", f"{self.url}/_local/messages", timeout=30)
         messages: list[dict[str, Any]] = json.loads(answer.data)["messages"]
-        return [m for m in messages if (m["channel"], m["account"], m["contact"]) == (self.channel, self.account, contact)]
+        return [message for message in messages if (message["channel"], message["account"]) == (self.channel, self.account)]
 
 
 def address(http: PoolManager, url: str, channel: str, account: str, timeout: float) -> Address:

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from functions.channels import registry
-from functions.channels.contract import RawRequest, Verified
+from functions.channels.contract import PullingAdapter, RawRequest, Verified
 from functions.common.message import Message
 from infra.cli.bundle import CONFIG
+from infra.conformance.direct import Direct
 from infra.local.accounts import read_accounts
 from infra.simulators.contract import Webhook, utc_now
 from infra.simulators.registry import simulator_class
@@ -78,7 +79,11 @@ def _heard(channel: str, simulator: Any, credentials: dict[str, Any]) -> Message
     request = _request(channel, simulator.text(simulator.person(1), "你好"), now)
     verified = adapter.verify(request, adapter.credentials.model_validate(credentials), now)
     assert isinstance(verified, Verified), f"{channel}: {verified.reason}"
-    (message,) = adapter.parse(adapter.decode(verified, "demo")).messages
+    result = adapter.parse(adapter.decode(verified, "demo"))
+    if result.pulls:
+        pulling = cast("PullingAdapter", adapter)
+        result = pulling.pull(result.pulls[0], None, verified.credentials, Direct(simulator)).result
+    (message,) = result.messages
     return message
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from infra.packaging import RUNTIME, PackagingFailed, function, layer, zipped_size
-from infra.packaging.bytecode import compile_bytecode, find_interpreter
+from infra.packaging.bytecode import Interpreter, compile_bytecode, find_interpreter, replace_sources
 
 
 def main(arguments: list[str]) -> int:
@@ -29,18 +31,18 @@ def main(arguments: list[str]) -> int:
 
 def _function(name: str, target: Path) -> str:
     function.build_function(name, target, default_bundle=_default_bundle)
-    return _finished(name, target, target, function.UNPACKED_AT)
+    return _finished(name, target, partial(replace_sources, target, unpacked_at=function.UNPACKED_AT))
 
 
 def _layer(target: Path) -> str:
     layer.build_layer(target / "python")
-    return _finished("layer", target, target / "python", layer.UNPACKED_AT)
+    return _finished("layer", target, partial(compile_bytecode, target / "python", unpacked_at=layer.UNPACKED_AT))
 
 
-def _finished(name: str, target: Path, sources: Path, unpacked_at: str) -> str:
+def _finished(name: str, target: Path, compiled: Callable[[Interpreter], None]) -> str:
     interpreter = find_interpreter()
     if interpreter:
-        compile_bytecode(sources, interpreter, unpacked_at=unpacked_at)
+        compiled(interpreter)
         bytecode = f"bytecode by CPython {interpreter.version}"
     else:
         bytecode = f"NOTE: no {RUNTIME} on PATH, of pyenv or of uv, so no bytecode: cold starts will take longer"

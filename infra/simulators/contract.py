@@ -73,7 +73,8 @@ class Simulator(Protocol):
     arguments `native_id` and `at` (UTC) where the platform has them, so that a retry or a replay is the same bytes. The
     conformance cases use, where a simulator has them: `handshake()` with `handshake_answer(webhook)`, `texts(pairs)` for a batch
     of (contact, text), `unknown(contact)` for a message of a kind that nobody knows, `replayed(captured, contact, text)`,
-    and `signed_anew(webhook)` where each try has a signature of its own.
+    `signed_anew(webhook)` where each try has a signature of its own, and `announces = True` where a webhook only says that there is
+    something to fetch: one announcement is then seen through before the next.
     """
 
     channel: str

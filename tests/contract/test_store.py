@@ -348,9 +348,10 @@ def test_a_conversation_proves_what_was_applied_and_nothing_that_only_shares_its
         count=1,
         applied=(applied_mark(successor.message.message_id),),
     )
-    assert conversation.proves(successor)
-    assert not conversation.proves(first), "it was stored, then dead-lettered before it was applied"
-    assert replace(conversation, count=1 + APPLIED_KEPT).proves(first), "beyond what is kept, the count must do"
+    assert conversation.notes(successor)
+    assert not conversation.notes(first), "it was stored, then dead-lettered before it was applied"
+    assert not conversation.may_have_forgotten(first)
+    assert replace(conversation, count=1 + APPLIED_KEPT).may_have_forgotten(first)
 
 
 def test_the_items_of_a_conversation_are_in_an_index_only_while_somebody_must_look() -> None:

@@ -13,7 +13,7 @@ from unittest import mock
 
 from botocore.client import BaseClient
 
-from functions.autoreply.outbound import PlatformHttp
+from functions.common.outbound import PlatformHttp
 
 When = Literal["before", "after"]
 

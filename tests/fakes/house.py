@@ -20,6 +20,7 @@ from typing import Any
 from unittest import mock
 
 import yaml
+from botocore.client import BaseClient
 from moto import mock_aws
 
 from functions.common import aws
@@ -34,7 +35,7 @@ from infra.simulators.server import PlatformServer
 from tests.fakes.deaths import Watch, watching
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("ingest", "classify", "autoreply", "archive", "escalate")
+FUNCTIONS = ("ingest", "pull", "classify", "autoreply", "archive", "escalate")
 ROUNDS = 40
 TEMPLATE = templates.load()
 BUNDLE = compile_bundle(ROOT / "config")
@@ -63,7 +64,8 @@ def gateway_event(channel: str, account: str, webhook: Webhook) -> dict[str, Any
 class House:
     """`simulators` by channel (account `demo`); `flights` are the receipts of messages that a dead process held.
 
-    A `watch` sees the handlers' calls and none of the house's own.
+    A `watch` sees the handlers' calls and none of the house's own. `calls` holds (function, service, operation) of each call,
+    `told` the events on the bus as (detail type, detail).
     """
 
     simulators: dict[str, Any]
@@ -75,14 +77,32 @@ class House:
     def __post_init__(self) -> None:
         self.flights: list[tuple[str, str]] = []
         self.watch: Watch | None = None
+        self.calls: set[tuple[str, str, str]] = set()
+        self.told: list[tuple[str, dict[str, Any]]] = []
         self.log = log_of_functions()
         self.records: dict[str, list[dict[str, Any]]] = {}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call a real handler."""
         handler = importlib.import_module(f"functions.{function}.handler").lambda_handler
-        with watching(self.watch) if self.watch else nullcontext():
+        with self._noting(function), watching(self.watch) if self.watch else nullcontext():
             return handler(event, lambda_context())
+
+    @contextmanager
+    def _noting(self, function: str) -> Iterator[None]:
+        """Keep the name of each call that a function makes to AWS, and each event that the bus took."""
+        api_call = BaseClient._make_api_call
+
+        def noted(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+            self.calls.add((function, client.meta.service_model.service_name, operation))
+            if operation == "ReceiveMessage":
+                arguments = {**arguments, "WaitTimeSeconds": 0}  # nothing waits here
+            answer = api_call(client, operation, arguments)
+            self.told += [(e["DetailType"], json.loads(e["Detail"])) for e in arguments.get("Entries", []) if "DetailType" in e]
+            return answer
+
+        with mock.patch.object(BaseClient, "_make_api_call", noted):
+            yield
 
     def receive(self, channel: str, webhook: Webhook, account: str = "demo") -> dict[str, Any]:
         """A webhook through ingest."""

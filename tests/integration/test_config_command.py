@@ -100,6 +100,14 @@ def test_publish_and_rollback(directory: Path, bucket: str) -> None:
     assert "0000" in said("rollback", "0000", "--bucket", bucket, code=1)
 
 
+def test_a_team_does_not_go_unnoticed(directory: Path, bucket: str) -> None:
+    said("publish", "--bucket", bucket)
+    edit(directory / "teams.yaml", lambda c: c["teams"].update(till={"name": "收银组"}))
+    said("publish", "--bucket", bucket, "--directory", str(directory))
+    assert "till" in said("publish", "--bucket", bucket, code=1)
+    assert "published" in said("publish", "--bucket", bucket, "--drop-team", "till")
+
+
 def _clock() -> object:
     from datetime import UTC, datetime, timedelta
 

@@ -70,7 +70,7 @@ def test_a_webhook_becomes_a_labelled_answered_archived_message(stack: Stack) ->
         ("ann", message["message_id"])
     ]
     queues = told(stack, "queues")["queues"]
-    assert len(queues) == 4
+    assert {queue["name"] for queue in queues} >= {"inbound", "inbound-dead", "replies", "replies-dead"}
     assert all(queue["visible"] == queue["in_flight"] == 0 for queue in queues), queues
 
     archived = told(stack, "schedules/archive", "POST", b'{"now": "2099-01-01T19:00:00Z"}')

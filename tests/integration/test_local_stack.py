@@ -125,7 +125,7 @@ def test_schedules_run_for_a_later_moment(stack):
 
 def test_every_queue_is_shown(stack):
     names = [queue["name"] for queue in ask(stack, "GET", "/_local/queues")["queues"]]
-    assert sorted(names) == ["inbound", "inbound-dead", "replies", "replies-dead"]
+    assert sorted(names) == ["inbound", "inbound-dead", "pulls", "pulls-dead", "replies", "replies-dead"]
 
 
 def test_logs_hold_lines_of_json_and_neither_texts_nor_people_nor_secrets(stack):
@@ -187,7 +187,7 @@ def test_no_process_is_left_behind(tmp_path, how):
     with started("--log-dir", str(tmp_path / "logs")) as running:
         assert "Postroom is up at http://127.0.0.1:" in running.stdout.readline()
         ends = [os.pidfd_open(pid) for pid in children(running.pid)]
-        assert len(ends) == 7  # moto, ingest twice, and the four others
+        assert len(ends) == 8  # moto, ingest twice, and the five others
         running.send_signal(how)
         assert running.wait(20) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
         assert "Traceback" not in running.stderr.read()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
+import platform
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from functions.common.bundle import read_bundle
 from infra.cli.bundle import compile_bundle
 from infra.packaging import ROOT, RUNTIME, PackagingFailed, function, layer, zipped_size
 from infra.packaging import __main__ as command
-from infra.packaging.bytecode import compile_bytecode, find_interpreter
+from infra.packaging.bytecode import find_interpreter, replace_sources
 from infra.packaging.function import SHARED, build_function
 from infra.packaging.imports import imported_names, source_of
 from infra.packaging.layer import LAMBDA, IndexUnreachable, Machine, cached_layer
@@ -32,13 +34,22 @@ every_function = pytest.mark.parametrize("name", sorted(HANDLERS))
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every function's artifact, with bytecode where a matching interpreter is found."""
+    """Every function's artifact, as sources: any Python can import them."""
     folder = tmp_path_factory.mktemp("artifacts")
     for name in HANDLERS:
         build_function(name, folder / name, default_bundle=compile_bundle)
-        if interpreter := find_interpreter():
-            compile_bytecode(folder / name, interpreter, unpacked_at=function.UNPACKED_AT)
     return {name: folder / name for name in HANDLERS}
+
+
+@pytest.fixture(scope="module")
+def shipped(artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every function's artifact as it is uploaded, with bytecode where a matching interpreter is found."""
+    folder = tmp_path_factory.mktemp("shipped")
+    for name, artifact in artifacts.items():
+        shutil.copytree(artifact, folder / name)
+        if interpreter := find_interpreter():
+            replace_sources(folder / name, interpreter, unpacked_at=function.UNPACKED_AT)
+    return {name: folder / name for name in artifacts}
 
 
 def built_layer(machine: Machine | None) -> Path:
@@ -94,19 +105,20 @@ def test_default_configuration_is_shipped_to_those_who_read_it(artifacts: dict[s
     reads = "functions.common.bundle" in modules(artifacts[name])
     assert bundle.exists() == reads
     assert not reads or read_bundle(bundle.read_bytes()).sections
-    assert reads == (name != "ingest")
+    assert reads == (name not in {"ingest", "pull"})
 
 
 def test_channels_are_shipped_to_those_who_speak_to_platforms_only(artifacts: dict[str, Path]) -> None:
     with_channels = {name for name, artifact in artifacts.items() if (artifact / "functions" / "channels").exists()}
-    assert with_channels == {"ingest", "autoreply"}
+    assert with_channels == {"ingest", "pull", "autoreply"}
     shipped = {path.name for path in (artifacts["ingest"] / "functions" / "channels").glob("*.py")}
     assert shipped == {path.name for path in (ROOT / "functions" / "channels").glob("*.py")}
 
 
 @every_function
-def test_artifact_is_at_most_300_kb_zipped(artifacts: dict[str, Path], name: str) -> None:
-    assert zipped_size(artifacts[name]) <= 300 * KB
+def test_artifact_is_at_most_300_kb_zipped(artifacts: dict[str, Path], shipped: dict[str, Path], name: str) -> None:
+    assert zipped_size(shipped[name]) <= 300 * KB
+    assert zipped_size(artifacts[name]) <= 300 * KB, "where no interpreter is found"
 
 
 def test_layer_is_at_most_12_mb_zipped_and_made_for_lambdas_machine() -> None:
@@ -119,6 +131,20 @@ def test_layer_is_at_most_12_mb_zipped_and_made_for_lambdas_machine() -> None:
         assert header[:4] == b"\x7fELF"
         assert struct.unpack_from("<H", header, 18)[0] == 183, f"{library.name} is not for aarch64"
         assert any(tag in library.name for tag in ("cpython-313-aarch64", "abi3")), library.name
+
+
+@every_function
+def test_a_shipped_handler_runs_in_the_functions_own_python(shipped: dict[str, Path], name: str) -> None:
+    interpreter = find_interpreter()
+    if interpreter is None:
+        pytest.skip(f"no {RUNTIME} on this machine")
+    built = built_layer(Machine(f"manylinux2014_{platform.machine()}", RUNTIME.removeprefix("python")))
+    module = HANDLERS[name].rpartition(".")[0]
+    path = [str(shipped[name]), str(built / "python") if (built / "python").exists() else str(built)]
+    source = f"import sys; sys.path[:0] = {path!r}; import {module}; print({module}.__file__)"
+    outcome = subprocess.run([interpreter.path, "-I", "-B", "-c", source], capture_output=True, text=True, cwd="/", check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert Path(outcome.stdout.strip()).is_relative_to(shipped[name]) and outcome.stdout.strip().endswith(".pyc")
 
 
 def test_layer_and_lambdas_own_libraries_are_all_that_functions_need(artifacts: dict[str, Path], tmp_path: Path) -> None:
@@ -150,14 +176,16 @@ def test_wheels_are_chosen_for_the_templates_runtime_and_architecture() -> None:
     assert Machine("manylinux2014_aarch64", RUNTIME.removeprefix("python")) == LAMBDA
 
 
-def test_bytecode_is_valid_whatever_times_the_files_have_and_names_lambdas_paths(artifacts: dict[str, Path]) -> None:
+def test_bytecode_is_valid_whatever_times_the_files_have_and_names_lambdas_paths(
+    artifacts: dict[str, Path], shipped: dict[str, Path]
+) -> None:
     interpreter = find_interpreter()
     if interpreter is None:
         pytest.skip(f"no {RUNTIME} on this machine")
-    for artifact in artifacts.values():
-        sources = list(artifact.rglob("*.py"))
-        compiled = list(artifact.rglob("*.cpython-313.pyc"))
-        assert len(compiled) == len(sources)
+    for name, artifact in shipped.items():
+        sources, compiled = list(artifact.rglob("*.py")), list(artifact.rglob("*.pyc"))
+        assert {path.parent.name for path in sources} <= {"channels", "codecs"}
+        assert len(compiled) + len(sources) == len(modules(artifacts[name])), "each module is shipped once"
         assert {struct.unpack_from("<I", path.read_bytes(), 4)[0] for path in compiled} == {1}  # by hash, never checked
     if interpreter.path == sys.executable:  # only its own bytecode can be read here
         code = marshal.loads(compiled[0].read_bytes()[16:])
@@ -185,7 +213,7 @@ def test_sams_make_target_builds_the_function(tmp_path: Path, name: str) -> None
         check=False,
     )
     assert outcome.returncode == 0, outcome.stderr
-    assert source_of(HANDLERS[name].rpartition(".")[0], tmp_path / "out")
+    assert list((tmp_path / "out" / "functions" / name).glob("handler.py*"))
 
 
 def test_a_function_that_imports_another_is_not_built(tmp_path: Path) -> None:

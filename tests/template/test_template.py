@@ -32,7 +32,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def test_the_functions_are_those_of_the_design():
-    assert set(FUNCTIONS) == {"ingest", "classify", "autoreply", "archive", "escalate"}
+    assert set(FUNCTIONS) == {"ingest", "pull", "classify", "autoreply", "archive", "escalate"}
 
 
 def test_webhooks_are_the_only_routes_and_go_to_ingest():
@@ -72,7 +72,8 @@ def test_a_functions_settings_can_be_read_from_its_environment(name):
 
 
 @pytest.mark.parametrize(
-    ("source", "dead_letters"), [("InboundQueue", "InboundDeadLetters"), ("RepliesQueue", "RepliesDeadLetters")]
+    ("source", "dead_letters"),
+    [("InboundQueue", "InboundDeadLetters"), ("PullsQueue", "PullsDeadLetters"), ("RepliesQueue", "RepliesDeadLetters")],
 )
 def test_queues_keep_their_order_and_give_up_after_five_tries(source, dead_letters):
     assert queue(source).attributes["FifoQueue"] == queue(dead_letters).attributes["FifoQueue"] == "true"
@@ -86,8 +87,8 @@ def test_queues_keep_their_order_and_give_up_after_five_tries(source, dead_lette
     )
 
 
-def test_ids_are_deduplicated_per_conversation():
-    for source in ("InboundQueue", "RepliesQueue"):
+def test_ids_are_deduplicated_per_conversation_and_source():
+    for source in ("InboundQueue", "PullsQueue", "RepliesQueue"):
         assert queue(source).attributes["DeduplicationScope"] == "messageGroup"
         assert queue(source).attributes["FifoThroughputLimit"] == "perMessageGroupId"
 
@@ -107,7 +108,11 @@ def test_a_message_stays_invisible_for_six_times_the_functions_limit(source):
 
 def test_event_sources_report_failures_message_by_message():
     sources = {(source.queue, source.function) for source in TEMPLATE.event_sources}
-    assert sources == {("InboundQueue", "ClassifyFunction"), ("RepliesQueue", "AutoreplyFunction")}
+    assert sources == {
+        ("InboundQueue", "ClassifyFunction"),
+        ("PullsQueue", "PullFunction"),
+        ("RepliesQueue", "AutoreplyFunction"),
+    }
     assert all(source.reports_failures and source.batch_size == 10 for source in TEMPLATE.event_sources)
 
 
@@ -157,12 +162,18 @@ def test_only_functions_that_speak_to_platforms_read_their_secrets():
         for name, role in of_type("AWS::IAM::Role").items()
         if any("secretsmanager:GetSecretValue" in as_list(s["Action"]) for s in statements(role))
     }
-    assert readers == {"IngestFunctionRole", "AutoreplyFunctionRole"}
+    assert readers == {"IngestFunctionRole", "PullFunctionRole", "AutoreplyFunctionRole"}
 
 
 def test_ingest_can_do_nothing_but_enqueue_and_read_secrets():
     actions = {action for s in statements(RESOURCES["IngestFunctionRole"]) for action in as_list(s["Action"])}
-    assert actions == {"sqs:SendMessage", "secretsmanager:GetSecretValue"}
+    assert actions == {"sqs:SendMessage", "secretsmanager:GetSecretValue", "logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_pull_sees_cursors_and_token_leases_and_nothing_else_of_the_table():
+    (statement,) = [s for s in statements(RESOURCES["PullFunctionRole"]) if "dynamodb:GetItem" in as_list(s["Action"])]
+    assert as_list(statement["Action"]) == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["K#*", "T#*"]}}
 
 
 @pytest.mark.parametrize("logical_id", ["Table", "ArchiveBucket", "ConfigBucket", "VaultKey"])
@@ -185,7 +196,7 @@ def test_every_function_logs_json_to_a_group_that_forgets(name):
     assert RESOURCES[logging["LogGroup"]["Ref"]]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
-@pytest.mark.parametrize("logical_id", ["InboundDeadLetters", "RepliesDeadLetters"])
+@pytest.mark.parametrize("logical_id", ["InboundDeadLetters", "PullsDeadLetters", "RepliesDeadLetters"])
 def test_a_dead_letter_raises_an_alarm(logical_id):
     watched = [alarm["Properties"].get("Dimensions", []) for alarm in of_type("AWS::CloudWatch::Alarm").values()]
     assert any(dimension["Value"] == {"Fn::GetAtt": [logical_id, "QueueName"]} for known in watched for dimension in known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +23,7 @@ from functions.archive.retention import Retention, read_retention
 from functions.common import keys
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Judged, Judgement, Routing
-from functions.common.message import Contact, Message, Verification
+from functions.common.message import Contact, Message, ReplyWindow, Verification
 from functions.common.store import Conversation, Reply
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -201,3 +202,10 @@ def test_a_batch_is_full_by_messages_by_bytes_and_by_conversations() -> None:
     for _ in range(2):
         by_conversations.take(Reading(conversation=conversation, remaining=None))
     assert by_conversations.full
+
+
+def test_what_a_reply_was_addressed_with_is_not_filed() -> None:
+    known = filed(1)
+    window = ReplyWindow(mode="token", token="https://session.example/robot?session=secret")
+    tokened = replace(known, judged=replace(known.judged, message=replace(known.judged.message, reply=window)))
+    assert b"secret" not in line(tokened) and json.loads(line(tokened))["message"]["reply"] == {"mode": "token"}

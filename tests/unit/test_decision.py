@@ -249,3 +249,10 @@ def test_whatever_the_timing_machines_never_say_more_than_the_cap_allows(at_most
         )
     for reply in said:
         assert sum(reply.at <= each.at < reply.at + cap.within for each in said) <= at_most
+
+
+def test_a_promise_is_for_when_somebody_is_there_to_keep_it():
+    at_night = OPEN.replace(hour=15)  # 23:00 in Shanghai
+    told = task(reply="complaint_received", due_at=at_night + 120 * MINUTE, now=at_night)
+    promised = decide(case(told, now=at_night), [])
+    assert "上午9:00前给您答复" in promised.text

@@ -24,7 +24,7 @@ from functions.common.message import Contact, Message, Verification
 from functions.common.store import Conversation, Status
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
-from functions.common.wire import Inbound, ReplyTask, dumps
+from functions.common.wire import Inbound, PullTask, ReplyTask, dumps
 from functions.escalate import wiring
 from functions.escalate.dead_letters import DeadLetterQueue, LetterBook
 from functions.escalate.events import EventBus, EventsRefused
@@ -57,6 +57,7 @@ class Post:
     sqs: Any
     inbound: str
     replies: str
+    pulls: str
     bus: str
     heard_url: str
 
@@ -68,6 +69,7 @@ class Post:
             dead_letters=(
                 DeadLetterQueue(self.sqs, "inbound", self.inbound, wait=0, hidden=0),
                 DeadLetterQueue(self.sqs, "replies", self.replies, wait=0, hidden=0),
+                DeadLetterQueue(self.sqs, "pulls", self.pulls, wait=0, hidden=0),
             ),
             book=LetterBook(self.table),
             policy=lambda: policy,
@@ -126,15 +128,16 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
         dynamodb, sqs, events = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("events")
         dynamodb.create_table(**table_definition())
         table = Table(dynamodb, table_definition()["TableName"])
-        inbound, replies = (
-            sqs.create_queue(**queue_definition(name))["QueueUrl"] for name in ("InboundDeadLetters", "RepliesDeadLetters")
+        inbound, replies, pulls = (
+            sqs.create_queue(**queue_definition(name))["QueueUrl"]
+            for name in ("InboundDeadLetters", "RepliesDeadLetters", "PullsDeadLetters")
         )
         heard = sqs.create_queue(QueueName="heard")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=heard, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.create_event_bus(Name=bus_name())
         events.put_rule(Name="all", EventBusName=bus_name(), EventPattern=json.dumps({"source": ["postroom.escalate"]}))
         events.put_targets(Rule="all", EventBusName=bus_name(), Targets=[{"Id": "heard", "Arn": arn}])
-        yield Post(table, DynamoStore(table, shards=SHARDS), sqs, inbound, replies, bus_name(), heard)
+        yield Post(table, DynamoStore(table, shards=SHARDS), sqs, inbound, replies, pulls, bus_name(), heard)
 
 
 @pytest.mark.parametrize("status", ["waiting", "escalated"])
@@ -271,6 +274,15 @@ def test_a_dead_reply_is_told_of_too(post: Post) -> None:
     assert (detail["queue"], detail["conversation"]) == ("replies", conv)
 
 
+def test_a_dead_announcement_is_told_of_without_a_message(post: Post) -> None:
+    task = PullTask(channel="wecom_kf", account="demo", source="wk1", announcement="a1", announced_at=NOW, token="voucher")
+    post.bury(dumps(task), post.pulls)
+    assert post.run()["told"] == {"DeadLetter": 1}
+    ((_, detail),) = post.heard()
+    assert (detail["queue"], detail["message_id"], detail["conversation"]) == ("pulls", None, None)
+    assert "voucher" not in json.dumps(detail)
+
+
 def test_a_dead_letter_of_an_unknown_conversation_is_told_of_alone(post: Post) -> None:
     post.bury(dumps(Inbound(message=message("nobody"))))
     post.run()
@@ -379,6 +391,7 @@ def test_the_handler_escalates_for_the_moment_the_event_names(
         "ESCALATION_BUS_NAME": post.bus,
         "INBOUND_DLQ_URL": post.inbound,
         "REPLIES_DLQ_URL": post.replies,
+        "PULLS_DLQ_URL": post.pulls,
         "CONFIG_BUCKET": "configuration",
         "BUNDLE_PATH": str(bundle),
     }.items():

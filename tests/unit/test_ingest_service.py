@@ -68,6 +68,7 @@ def counter() -> Any:
     return service.Counter(
         credentials=FakeCredentials(NEW, OLD),  # type: ignore[arg-type]
         queue=FakeQueue(),  # type: ignore[arg-type]
+        pulls=FakeQueue(),  # type: ignore[arg-type]
         replays=ReplayMemory(),
         clock=lambda: NOW,
         telemetry=FakeTelemetry(),  # type: ignore[arg-type]
@@ -97,7 +98,7 @@ def test_one_bad_item_spares_its_siblings_and_everything_is_counted(counter: Any
     body = {"messages": [item(1), {"id": "m2"}, "not an object", item(3, text=7), item(4)]}
     answer = service.receive("generic", "demo", webhook(body), counter)
     assert json.loads(answer.body) == {"accepted": 2, "ignored": 0, "rejected": 3}
-    assert counter.telemetry.counts == {"Verified": 5, "Enqueued": 2, "Ignored": 0, "Malformed": 3}
+    assert counter.telemetry.counts == {"Verified": 5, "Enqueued": 2, "Ignored": 0, "Malformed": 3, "Announced": 0}
 
 
 def test_a_webhook_of_bad_items_only_is_400(counter: Any) -> None:

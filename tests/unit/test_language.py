@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.classify.folding import fold, fold_keyword
+from functions.classify.folding import closed, fold, fold_keyword
 from functions.classify.language import detect, of_locale
 from functions.classify.noise import is_noise
+from functions.classify.traditional import SIMPLIFIED
 from functions.common.judgement import Span
 
 
@@ -65,6 +69,9 @@ def test_a_locale_names_its_language() -> None:
         ("ﬁn", "fin"),
         ("Z̷a̵l̶g̴o̷", "zalgo"),
         ("が", "が"),
+        ("轉賬", "转账"),
+        ("轉帳", "转账"),
+        ("頭髮發後裏裡", "头发发后里里"),
         ("\ud800", "\ud800"),
     ],
 )
@@ -89,7 +96,7 @@ def test_a_span_covers_what_was_folded_away_inside_it() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["哈哈哈哈哈", "啊啊啊啊", "111111", "asdfghjkl", "sdfsdfsdf", "qwrtpsd", "😂😂😂😂", "。。。。。。", "......"],
+    ["啊啊啊啊", "aaaaa", "111111", "asdkjhasdkjh", "asdfghjkl", "sdfsdfsdf", "qwrtpsd", "😂😂😂😂", "。。。。。。", "......"],
 )
 def test_noise(text: str) -> None:
     assert is_noise(fold(text).text)
@@ -113,9 +120,84 @@ def test_noise(text: str) -> None:
         "ok",
         "hmm",
         "嗯嗯",
+        "嗯嗯嗯嗯",
+        "哈哈哈哈",
+        "好好好好",
+        "救救救救",
+        "退退退退",
+        "hahahaha",
+        "hmmmmmm",
+        "nightstand",
+        "lengths",
+        "worthwhile",
+        "downstream",
+        "backstroke",
+        "catchphrase",
+        "property",
+        "checvk",
         "1Z999AA101",
         "\ue000",
     ],
 )
 def test_not_noise(text: str) -> None:
     assert not is_noise(fold(text).text)
+
+
+# --- what is closed up, and traditional characters -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "tight"),
+    [
+        ("转 账", "转账"),
+        ("转. 账", "转账"),
+        ("转_账·吧😂好", "转账吧好"),
+        ("转,账", None),
+        ("转。账", None),
+        ("转a账", None),
+        ("转      账", "转账"),
+        ("转......账", None),
+        ("app 打 开", "app 打开"),
+        ("hello there", None),
+    ],
+)
+def test_gaps_between_chinese_characters_are_closed(text: str, tight: str | None) -> None:
+    found = closed(fold(text).text)
+    assert (found and found.text) == tight
+
+
+@given(st.text("转账 .,a😂", max_size=30))
+def test_every_character_that_is_closed_up_is_found_again(text: str) -> None:
+    found = closed(text)
+    if found is not None:
+        for place, character in enumerate(found.text):
+            start, end = found.stretch(place, place + 1)
+            assert text[start:end] == character
+
+
+OPENCC = Path(__file__).parents[3] / "shared/data/opencc_TSCharacters.txt"
+
+
+@pytest.fixture(scope="module")
+def opencc() -> dict[str, list[str]]:
+    if not OPENCC.is_file():
+        pytest.skip(f"{OPENCC.name} is not here")
+    lines = (line for line in OPENCC.read_text("utf-8").splitlines() if line and not line.startswith("#"))
+    return {line.split("\t")[0]: line.split("\t")[1].split() for line in lines}
+
+
+def test_every_traditional_form_of_a_keywords_character_is_known(opencc: dict[str, list[str]]) -> None:
+    rules = (Path(__file__).parents[2] / "config/rules.yaml").read_text("utf-8")
+    wanted = set(re.findall(r"[\u4e00-\u9fff]", rules))
+    forms = {form for form, plain in opencc.items() if plain[0] in wanted and form != plain[0]}
+    assert not forms - SIMPLIFIED.keys()
+
+
+def test_the_table_says_what_others_say_but_for_words_of_ours(opencc: dict[str, list[str]]) -> None:
+    ours = {form for form, plain in SIMPLIFIED.items() if plain not in opencc.get(form, [])}
+    assert ours == set("帳帐妳著")
+
+
+def test_a_simplified_character_is_not_itself_replaced() -> None:
+    assert SIMPLIFIED.keys().isdisjoint(SIMPLIFIED.values())
+    assert len(SIMPLIFIED) > 900

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from functions.classify.folding import BLANK, fold
-from functions.classify.masking import PLACEHOLDERS, find, is_bank_card, is_resident_id, mask, placeholders
+from functions.classify.masking import PLACEHOLDERS, find, mask, placeholders
+from functions.classify.numbers import is_bank_card, is_resident_id
 from functions.classify.originals import clear
 from functions.common.judgement import Span
-from functions.common.message import Attachment, Contact, Link, ReplyTo
+from functions.common.message import Attachment, Contact, ContactId, Interactive, Link, Location, Referral, ReplyTo
 from tests.contract.test_store import judged
 
 PROVINCES = ("11", "31", "44", "51", "65")
@@ -73,6 +76,46 @@ def mobile(serial: int) -> str:
         ("4111 1111 1111 1111 123", "〔银行卡〕 123"),
         ("3782 822463 10005", "〔银行卡〕"),
         ("6222021234567890128 13800138000 a@b.cn", "〔银行卡〕 〔手机号〕 〔邮箱〕"),
+        # Letters beside a mobile do not hide it, and neither does the next number.
+        ("wx13800138000", "wx〔手机号〕"),
+        ("tel13800138000", "tel〔手机号〕"),
+        ("13800138000Mr Li", "〔手机号〕Mr Li"),
+        ("型号A13800138000", "型号A〔手机号〕"),
+        ("13800138000-13900139000", "〔手机号〕-〔手机号〕"),
+        ("13800138000,13900139000/13700137000", "〔手机号〕,〔手机号〕/〔手机号〕"),
+        ("张三-13800138000-11010519491231002X", "张三-〔手机号〕-〔身份证〕"),
+        ("11010519491231002X/13800138000", "〔身份证〕/〔手机号〕"),
+        ("1.13800138000 2.13900139000", "1.〔手机号〕 2.〔手机号〕"),
+        # Whatever stands between the digits.
+        ("138—0013—8000", "〔手机号〕"),
+        ("138–0013–8000", "〔手机号〕"),
+        ("138 / 0013 / 8000", "〔手机号〕"),
+        ("138_0013_8000", "〔手机号〕"),
+        ("138·0013·8000", "〔手机号〕"),
+        ("138🌸0013🌸8000", "〔手机号〕"),
+        ("1380 013 8000", "〔手机号〕"),
+        ("1380 0138 000", "〔手机号〕"),
+        ("138 00138000", "〔手机号〕"),
+        ("4111.1111.1111.1111", "〔银行卡〕"),
+        ("4111 1111-1111—1111", "〔银行卡〕"),
+        ("622202 1234567890128", "〔银行卡〕"),
+        ("1101 0519 4912 3100 2X", "〔身份证〕"),
+        ("110105-1949-1231-002X", "〔身份证〕"),
+        ("座机01062345678", "座机〔电话〕"),
+        ("07551234567", "〔电话〕"),
+        ("电话：075512345678", "电话：〔电话〕"),
+        ("call 4155550132", "call 〔电话〕"),
+        # Only the label of a number, right before it, says that it is an order's; and a checksum says more than that.
+        ("查一下订单13800138000", "查一下订单〔手机号〕"),
+        ("my order, phone 13800138000", "my order, phone 〔手机号〕"),
+        ("单号是多少?13800138000", "单号是多少?〔手机号〕"),
+        ("订单号:4111111111111111", "订单号:〔银行卡〕"),
+        ("order number 4111 1111 1111 1111", "order number 〔银行卡〕"),
+        ("order no. 6222021234567890128", "order no. 〔银行卡〕"),
+        ("流水号11010519491231002X", "流水号〔身份证〕"),
+        ("卡号6222021234567890129", "卡号〔银行卡〕"),  # a digit is wrong
+        ("https://wa.me/8613800138000", "https://wa.me/〔手机号〕"),
+        ("https://x.example/?tel=13800138000", "https://x.example/?tel=〔手机号〕"),
     ],
 )
 def test_personal_data_is_masked(text: str, masked: str) -> None:
@@ -85,9 +128,9 @@ def test_personal_data_is_masked(text: str, masked: str) -> None:
         "订单号123456789012",  # JD
         "订单 2134567890123456789",  # Taobao
         "4012888888881881234",  # nineteen digits that begin with 4
-        "订单号:4111111111111111",
-        "order number 4111 1111 1111 1111",
-        "order no. 6222021234567890128",
+        "订单编号:13800138000",
+        "order no. 13800138000",
+        "訂單號13800138000",
         "运单号 13800138000",
         "快递单号:13800138000",
         "tracking # 13800138000",
@@ -108,7 +151,11 @@ def test_personal_data_is_masked(text: str, masked: str) -> None:
         "1111111111111117",  # no such issuer
         "https://shop.example/item/13800138000",
         "价格是13800138000.00元",
-        "型号A13800138000",
+        "13800.138000",
+        "192.168.138.0013",
+        "SF1380013800012, YT13800138000123",
+        "251004-381234567890123",  # Pinduoduo
+        "客服电话400-800-1234",
         "@某某 你好",
         "12315",
         "+50元",
@@ -130,10 +177,43 @@ def test_every_id_card_and_mobile_is_found(serial: int, sentence: str) -> None:
 
 @given(st.one_of(st.from_regex(r"[0-9]{12}", fullmatch=True), st.from_regex(r"[0-9]{16,20}", fullmatch=True)))
 def test_an_order_number_is_never_masked(number: str) -> None:
-    named = f"订单号:{number},麻烦查一下"
-    assert mask(named).text == named
     if not is_bank_card(number) and not is_resident_id(number):
-        assert mask(f"麻烦查{number}").text == f"麻烦查{number}"
+        for sentence in (f"订单号:{number},麻烦查一下", f"麻烦查{number}", f"订单{number}的快递呢"):
+            assert mask(sentence).text == sentence
+
+
+ORDER_NUMBERS = (
+    r"[1-3]\d{11}",  # JD
+    r"[1-9]\d{15,18}",  # Taobao, Douyin, Meituan
+    r"2[45]\d{4}-\d{15}",  # Pinduoduo
+    r"SF\d{13}|YT\d{13}|YT\d{15}|JT\d{13}|JD\d{13}|JDVA\d{11}|DPK\d{12}|ZTO\d{12}|SF\d{12}",
+    r"7\d{11,13}|4[36]\d{11}",  # ZTO, STO, Yunda
+    r"E[A-Z]\d{9}CN|R[A-Z]\d{9}CN",  # China Post
+    r"1Z[0-9A-Z]{6}\d{10}",  # UPS
+    r"11\d-\d{7}-\d{7}",  # Amazon
+    r"#\d{4,6}",  # Shopify
+)
+
+
+@given(
+    st.sampled_from(ORDER_NUMBERS).flatmap(lambda pattern: st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)),
+    st.sampled_from(
+        [
+            "{}",
+            "麻烦查{}",
+            "订单号：{}，谢谢",
+            "我的订单 {} 到哪了",
+            "单号是{}",
+            "order no. {} please",
+            "tracking number {}",
+            "order {}",
+            "{}还没到",
+        ]
+    ),
+)
+def test_order_and_parcel_numbers_of_all_houses_stay(number: str, sentence: str) -> None:
+    assume(not is_bank_card(number) and not is_resident_id(number))
+    assert mask(sentence.format(number)).text == sentence.format(number)
 
 
 @given(st.text(), st.integers(0, 999), st.text())
@@ -195,15 +275,58 @@ def test_every_field_in_which_people_write_is_masked_and_kept_for_the_vault() ->
     assert cleared.message.pii_masked
     assert cleared.message.contact == Contact(primary="13800138000", name="李雷〔手机号〕")
     assert cleared.message.attachments[0].media_id == "13800138000"
-    assert cleared.counts == {"mobile": 4, "email": 1}
+    assert cleared.counts == {"mobile": 5, "email": 1}
     assert cleared.originals == {
         "contact.name": "李雷13800138000",
         "text": "打13800138000",
         "attachments.0.transcript": "我的号码是13900139000",
+        "link.url": "https://x.example/13800138000",
         "link.title": "a@b.cn",
         "reply_to.text": "您的电话是13800138000吗",
     }
     assert b"13900139000" in cleared.for_vault()
+
+
+def test_no_field_but_ids_keeps_personal_data() -> None:
+    from dataclasses import asdict, replace
+
+    number = "13800138000"
+    message = replace(
+        judged(text=f"打{number}").message,
+        contact=Contact(primary=f"p{number}", ids=(ContactId(kind="openid", value=f"i{number}"),), name=f"李{number}"),
+        native_id=f"n{number}",
+        attachments=(
+            Attachment(
+                kind="file", media_id=f"m{number}", url=f"https://f/{number}.png", filename=f"f{number}", caption=f"c{number}",
+                transcript=f"t{number}",
+            ),
+        ),
+        location=Location(lat=1.0, lon=2.0, label=f"l{number}", address=f"a{number}"),
+        interactive=Interactive(type="button", title=f"t{number}", payload=f"p{number}"),
+        link=Link(url=f"https://x.example/{number}", title=f"t{number}", desc=f"d{number}"),
+        mentions=(f"@{number}",),
+        reply_to=ReplyTo(native_id=f"n{number}", text=f"q{number}"),
+        referral=Referral(
+            source="ad", ad_id=f"i{number}", source_url=f"https://x.example?tel={number}", headline=f"h{number}", ref=f"r{number}"
+        ),
+        raw_kind=f"k{number}",
+    )  # fmt: skip
+    cleared = clear(message)
+
+    def kept(part: object, path: str = "") -> Iterator[str]:
+        if isinstance(part, dict):
+            for name, inner in part.items():
+                yield from kept(inner, f"{path}.{name}")
+        elif isinstance(part, (list, tuple)):
+            for inner in part:
+                yield from kept(inner, path)
+        elif isinstance(part, str) and number in part:
+            yield path
+
+    assert sorted(kept(asdict(cleared.message))) == [
+        ".attachments.media_id", ".contact.ids.value", ".contact.primary", ".native_id", ".referral.ad_id", ".reply_to.native_id",
+    ]  # fmt: skip
+    assert all(number in original for original in cleared.originals.values()) and cleared.counts == {"mobile": 19}
 
 
 def test_a_message_without_personal_data_has_nothing_for_the_vault() -> None:

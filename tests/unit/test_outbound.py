@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from functions.autoreply import outbound as module
-from functions.autoreply.outbound import MAX_ANSWER, PlatformHttp, is_public, pools
 from functions.channels.contract import HttpResult, NoAnswer, Unreachable
+from functions.common import outbound as module
+from functions.common.outbound import MAX_ANSWER, PlatformHttp, is_public, pools
 from tests.fakes.reply_desk import OPEN
 
 

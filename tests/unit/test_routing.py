@@ -168,7 +168,7 @@ def test_a_first_message_begins_a_conversation() -> None:
     assert (conversation.count, conversation.status, conversation.team, conversation.priority) == (1, "waiting", "finance", 12)
     assert conversation.first_at == conversation.last_at == conversation.unarchived_since == message.message.received_at
     assert conversation.due_at == message.routing.due_at
-    assert conversation.proves(message) and conversation.locale == "zh"
+    assert conversation.notes(message) and conversation.locale == "zh"
 
 
 def test_a_message_that_a_machine_settles_leaves_the_conversation_idle() -> None:
@@ -214,7 +214,9 @@ def test_a_conversation_keeps_the_marks_of_its_last_messages() -> None:
     messages = [heard(number) for number in range(1, APPLIED_KEPT + 3)]
     conversation = after(*messages)
     assert len(conversation.applied) == APPLIED_KEPT
-    assert all(conversation.proves(message) for message in messages)
+    forgotten, noted = messages[:-APPLIED_KEPT], messages[-APPLIED_KEPT:]
+    assert all(conversation.notes(message) for message in noted)
+    assert not any(conversation.notes(message) for message in forgotten)
 
 
 def test_a_conversations_locale_is_the_platforms_or_the_language_last_written_in() -> None:

@@ -7,10 +7,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from functions.autoreply.token_lease import LEASE, SK, WAITS, TokenAwaited, TokenLeases
 from functions.channels.contract import AccessToken, Unreachable
 from functions.common import keys
 from functions.common.table import Table
+from functions.common.token_lease import LEASE, SK, WAITS, TokenAwaited, TokenLeases
 from tests.fakes.reply_desk import Times
 
 PK = keys.token_pk("wechat_oa", "demo")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any

@@ -18,9 +18,9 @@ def parse(body: bytes) -> Any:
     """The JSON value of a body; `MalformedPayload` otherwise. Lone surrogates become U+FFFD."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        return _paired(value) if _SURROGATE_ESCAPE.search(body) else value
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {type(error).__name__}") from None
-    return _paired(value) if _SURROGATE_ESCAPE.search(body) else value
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 A token is refreshed when a tenth of its life is left. Whoever is first to notice takes a lease on the refresh; the others go on with
 the old token, and wait a moment only when there is none. A holder that dies loses the lease after `LEASE`; one that comes back too late
 does not overwrite what its successor wrote. The token lies in the table as it is: the table is encrypted at rest under the stack's own
-key, and only autoreply's role may read this item.
+key, and only the roles of the functions that speak to platforms may read this item.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from functions.autoreply.token_lease import TokenLeases
 from functions.channels.contract import AccessToken, HttpResult, NoAnswer, Unreachable
 from functions.common.clock import Clock
+from functions.common.token_lease import TokenLeases
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +39,10 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class PlatformHttp:
-    """One reply's way out. `override` is the origin under which simulators are mounted, in local runs only."""
+    """One reply's, or one pull's, way out. `override` is the origin under which simulators are mounted, in local runs only.
+
+    `max_answer`: bytes of an answer beyond which it counts as none.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class PlatformHttp:
         override: str | None,
         leases: TokenLeases,
         clock: Clock,
+        max_answer: int = MAX_ANSWER,
     ) -> None:
         self._channel = channel
         self._account = account
@@ -57,6 +61,7 @@ class PlatformHttp:
         self._override = override.rstrip("/") if override else None
         self._leases = leases
         self._clock = clock
+        self._max_answer = max_answer
 
     def now(self) -> datetime:
         """The time, UTC."""
@@ -72,7 +77,7 @@ class PlatformHttp:
         if not local:
             _check(url)
         sent = {**headers, "x-request-id": self._request_id, "connection": "close"}
-        return _exchange(pools(public_only=not local), method, url, sent, body)
+        return _exchange(pools(public_only=not local), method, url, sent, body, limit=self._max_answer)
 
     def access_token(self, fetch: Callable[[], AccessToken]) -> str:
         """The account's token out of the shared lease."""
@@ -87,13 +92,13 @@ class PlatformHttp:
         return self._override is not None and _origin(_split(url)) == _origin(_split(self._override))
 
 
-def _exchange(pool: PoolManager, method: str, url: str, headers: dict[str, str], body: bytes) -> HttpResult:
+def _exchange(pool: PoolManager, method: str, url: str, headers: dict[str, str], body: bytes, *, limit: int) -> HttpResult:
     from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationValueError, NewConnectionError
 
     try:
         response = pool.urlopen(method, url, redirect=False, headers=headers, body=body, **_ONE_TRY)
         with response:
-            return HttpResult(response.status, {k.lower(): v for k, v in response.headers.items()}, _bounded(response))
+            return HttpResult(response.status, {k.lower(): v for k, v in response.headers.items()}, _bounded(response, limit))
     except (NewConnectionError, ConnectTimeoutError, LocationValueError) as error:
         raise Unreachable(type(error).__name__) from None
     except (HTTPError, OSError, ValueError) as error:
@@ -101,12 +106,12 @@ def _exchange(pool: PoolManager, method: str, url: str, headers: dict[str, str],
         raise NoAnswer(type(error).__name__) from None
 
 
-def _bounded(response: BaseHTTPResponse) -> bytes:
+def _bounded(response: BaseHTTPResponse, limit: int) -> bytes:
     body = b""
     # To the very end: only the read that finds nothing more tells a whole answer from one that was cut short.
-    while piece := response.read(MAX_ANSWER + 1):
+    while piece := response.read(limit + 1):
         body += piece
-        if len(body) > MAX_ANSWER:
+        if len(body) > limit:
             raise NoAnswer("answer too large")
     return body
 

@@ -1,0 +1,110 @@
+"""WeCom applications (企业微信 自建应用, 第三方应用): one encrypted XML message per webhook, answered by an application message.
+
+The people who write are members of the corp, not customers: those write to 微信客服, which is the channel `wecom_kf`. There is no reply
+window; an application may send a member at most 30 texts a minute, and the vendor drops the rest without a word.
+
+https://developer.work.weixin.qq.com/document/path/90239
+https://developer.work.weixin.qq.com/document/path/90236
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from functions.channels.codecs import leased_send, wecom_api, wx_answers, wx_messages
+from functions.channels.codecs.wecom_callback import WecomCallback, WecomCredentials
+from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
+from functions.channels.contract import (
+    Credentials,
+    HttpResult,
+    Ignored,
+    ItemError,
+    Outbound,
+    OutgoingReply,
+    ParseResult,
+    Payload,
+    SendResult,
+)
+from functions.common import keys
+from functions.common.message import Contact, ContactId, Message, ReplyWindow
+
+SEND = "/cgi-bin/message/send"
+
+
+class WecomAppCredentials(WecomCredentials):
+    """`agent_id` is the application's number in the console."""
+
+    agent_id: int
+
+
+class Wecom(WecomCallback):
+    """The channel `wecom`."""
+
+    channel = "wecom"
+    credentials: type[Credentials] = WecomAppCredentials
+    idempotent_send = False
+    max_text: ClassVar[int] = wecom_api.MAX_TEXT_BYTES
+    max_text_unit: ClassVar[Literal["characters", "bytes"]] = "bytes"
+
+    def parse(self, payload: Payload) -> ParseResult:
+        fields = _as_official_account(payload.body)
+        try:
+            said = wx_messages.said(fields)
+            if said is None:
+                return ParseResult(ignored=(Ignored(wx_messages.event_name(fields)),))
+            return ParseResult(messages=(_message(said, fields, payload),))
+        except FieldUnreadable as fault:
+            return ParseResult(errors=(ItemError(fault.reason, fault.where),))
+
+    def send(self, reply: OutgoingReply, credentials: WecomAppCredentials, outbound: Outbound) -> SendResult:
+        text = wecom_api.sendable(reply.text)
+        if text is None:
+            return SendResult(outcome="invalid", code="too_long")
+        asked = {"touser": reply.contact, "msgtype": "text", "agentid": credentials.agent_id, "text": {"content": text}}
+
+        def post(token: str) -> SendResult:
+            url = wecom_api.url(SEND, token, outbound)
+            return leased_send.post(outbound, url, wecom_api.JSON, wecom_api.body(asked), _outcome)
+
+        return leased_send.send(outbound, lambda: wecom_api.fetch_token(credentials, outbound), post)
+
+
+def _as_official_account(fields: Any) -> Fields:
+    # The one difference between the two vocabularies: a tap on the menu is `click` here and `CLICK` there.
+    return {**fields, "Event": "CLICK"} if fields.get("Event") == "click" else fields
+
+
+def _message(said: Said, fields: Fields, payload: Payload) -> Message:
+    contact, sent_at = wx_messages.required(fields, "FromUserName"), wx_messages.sent_at(fields)
+    corp = payload.verified.credentials.corp_id
+    return Message(
+        message_id=keys.message_id("wecom", payload.account, contact, sent_at, *wx_messages.identity(fields)),
+        channel="wecom",
+        account=payload.account,
+        contact=Contact(primary=contact, ids=(ContactId(kind="user_id", value=contact, scope=corp),)),
+        kind=said.kind,
+        raw_kind=said.raw_kind,
+        native_id=fields.get("MsgId"),
+        text=said.text,
+        attachments=(said.attachment,) if said.attachment else (),
+        location=said.location,
+        interactive=said.interactive,
+        link=said.link,
+        sent_at=sent_at,
+        time_precision="s",
+        received_at=payload.verified.request.received_at,
+        reply=ReplyWindow(mode="open"),
+        verification=payload.verified.verification,
+    )
+
+
+def _outcome(answer: HttpResult) -> SendResult:
+    result = wecom_api.result(answer)
+    refused = [wx_answers.fields(answer).get(name) for name in ("invaliduser", "unlicenseduser")]
+    # errcode 0 says that the call was good; who got nothing of it stands beside.
+    if result.outcome == "sent" and any(refused):
+        return SendResult(outcome="invalid", code="invaliduser" if refused[0] else "unlicenseduser")
+    return result
+
+
+ADAPTER = Wecom()

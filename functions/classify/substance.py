@@ -1,0 +1,55 @@
+"""Whether a message holds anything beyond certain words: only then may a machine have the last word on it.
+
+Words are taken away one behind the other, so that together they must make up the text; punctuation and emoji say nothing. What is
+left over, be it one character, is something that nobody has understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from functions.classify.folding import BLANK
+from functions.classify.keywords import fits
+
+# Nobody says only thanks at greater length; and the cost of looking stays small.
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Folded words. Those in Latin letters count where they are whole words, all others anywhere."""
+
+    words: frozenset[str]
+    longest: int
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Vocabulary:
+        """The vocabulary of folded words."""
+        known = frozenset(words)
+        return cls(known, max(map(len, known), default=0))
+
+    def and_also(self, words: Iterable[str]) -> Vocabulary:
+        """This vocabulary with more words in it."""
+        more = frozenset(words) - self.words
+        return Vocabulary.of(self.words | more) if more else self
+
+    def make_up(self, text: str, but_for: Iterable[tuple[int, int]] = ()) -> bool:
+        """Whether nothing but these words is in a folded text outside the stretches `but_for`."""
+        if len(text) > LONGEST:
+            return False
+        skipped = {place for start, end in but_for for place in range(start, end)}
+        reached = [True, *(False for _ in text)]
+        for place, character in enumerate(text):
+            if not reached[place]:
+                continue
+            if place in skipped or not (character.isalnum() or character == BLANK):
+                reached[place + 1] = True
+            for end in range(place + 1, min(len(text), place + self.longest) + 1):
+                if not reached[end] and text[place:end] in self.words:
+                    reached[end] = _is_word(text, place, end)
+        return reached[-1]
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    return fits("both" if text[start:end].isascii() else "none", text, start, end)

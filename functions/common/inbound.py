@@ -1,0 +1,32 @@
+"""Messages on their way to `inbound.fifo`: one entry each, in their conversation's group, under their own id.
+
+A message's id is a pure function of what the platform sent, so putting it on the queue again does no harm.
+"""
+
+from __future__ import annotations
+
+from functions.channels.contract import ItemError, ParseResult
+from functions.common import keys
+from functions.common.message import Message
+from functions.common.queues import Entry
+from functions.common.wire import Inbound, dumps
+
+MAX_MESSAGE = 200 * 1024
+
+
+def inbound_entries(result: ParseResult) -> tuple[list[Entry], ParseResult]:
+    """The entries, and the result that they stand for: a message that no queue would take must not keep its siblings out, and
+    becomes an error.
+    """
+    written = [(message, _entry(message)) for message in result.messages]
+    fitting = [(message, entry) for message, entry in written if len(entry.body.encode()) <= MAX_MESSAGE]
+    if len(fitting) < len(written):
+        errors = (ItemError("too_large"),) * (len(written) - len(fitting))
+        messages = tuple(message for message, _ in fitting)
+        result = ParseResult(messages, result.ignored, result.errors + errors, result.pulls)
+    return [entry for _, entry in fitting], result
+
+
+def _entry(message: Message) -> Entry:
+    conv = keys.split(message.message_id).conv
+    return Entry(body=dumps(Inbound(message=message)), group=conv, dedup=message.message_id)
