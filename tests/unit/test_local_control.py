@@ -164,7 +164,7 @@ def test_the_outbox_has_the_fields_of_the_design(house):
 def test_queues_are_counted_dead_letters_too(house):
     house.send("InboundDeadLetters")
     queues = {queue.pop("name"): queue for queue in house.ask("GET", "/_local/queues")[1]["queues"]}
-    assert set(queues) == {"inbound", "inbound-dead", "replies", "replies-dead"}
+    assert {"inbound", "inbound-dead", "replies", "replies-dead"} <= set(queues) and len(queues) == len(loaded().queues)
     assert queues["inbound-dead"] == {"visible": 1, "in_flight": 0, "delayed": 0, "is_dead_letters": True}
 
 
