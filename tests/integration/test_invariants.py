@@ -134,6 +134,12 @@ def test_personal_data_stays_put(house: House, capfd: pytest.CaptureFixture[str]
     house.receive("generic", house.simulators["generic"].text("g1", text, native_id="g1"))
     house.receive("wechat_oa", house.simulators["wechat_oa"].text("o1", text + ",不然我去12315投诉", native_id="1"))
     house.receive("generic", house.simulators["generic"].webhook({"messages": [{"id": 1, "text": text}]}, "w"))
+    generic = house.simulators["generic"]
+    shared = [{"kind": "image", "url": f"https://cdn.example/{PERSONAL['mobile']}.jpg", "filename": f"{PERSONAL['mail']}.jpg"}]
+    quoted, brought = {"id": "q", "text": text}, {"source": "ad", "headline": text, "ref": PERSONAL["mobile"]}
+    everywhere = generic.item("g2", text="看图", native_id="g2", attachments=shared, reply_to=quoted, referral=brought)
+    house.receive("generic", generic.webhook(everywhere, "w2"))
+    house.receive("twilio", house.simulators["twilio"].text("+14155550188", "我要投诉,不然去12315", native_id="SM" + "8" * 32))
     house.pump()
     house.invoke("escalate", {"now": (datetime.now(UTC) + timedelta(days=3)).isoformat()})
     house.invoke("archive", {"now": (datetime.now(UTC) + timedelta(days=30)).isoformat()})
@@ -146,8 +152,10 @@ def test_personal_data_stays_put(house: House, capfd: pytest.CaptureFixture[str]
     for kind, value in PERSONAL.items():
         for place in (printed, archived, replies, messages, json.dumps(events), str(house.said())):
             assert value not in place.replace(" ", ""), kind
+    # The number that a text message came from is an id: it stays with the message and goes nowhere else.
+    assert "4155550188" not in printed and "4155550188" not in json.dumps(events)
     assert "请回电" not in printed and "请回电" not in json.dumps(events, ensure_ascii=False)
-    assert len(house.of_kind("V#")) == 2
+    assert len(house.of_kind("V#")) == 3
 
 
 def test_two_post_rooms_wired_to_each_other_fall_silent(house: House) -> None:
