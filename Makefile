@@ -23,9 +23,10 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv-sam/ready: requirements/sam.txt
+.venv-sam/ready: requirements/sam.txt requirements/pip.txt
 	@test -x .venv-sam/bin/python || $(PYTHON) -m venv .venv-sam
 	@echo "Installing the SAM CLI into .venv-sam …"
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
 	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sam.txt
 	@touch $@
 
@@ -67,7 +68,7 @@ bench: $(VENV)/dev .venv-sam/ready  ## every figure in the documents (ONLY=cold_
 # Every lock agrees with the others that may share an environment or a process with it. UPGRADE=--upgrade for newer versions.
 LOCK := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
 lock:  ## resolve the dependencies again (needs uv)
-	@cd requirements && $(LOCK) run.in -o run.txt && $(LOCK) dev.in -c run.txt -o dev.txt && $(LOCK) sam.in -o sam.txt
+	@cd requirements && $(LOCK) run.in -o run.txt && $(LOCK) dev.in -c run.txt -o dev.txt && $(LOCK) sam.in -o sam.txt && $(LOCK) pip.in -o pip.txt
 	@cd requirements && $(LOCK) bench.in -c dev.txt -o bench.txt
 	@cd infra/layers/deps && $(LOCK) requirements.in -c ../../../requirements/run.txt -o requirements.txt
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from functions.channels import registry
 from infra.simulators.contract import Webhook
 from tests.fakes.house import House, gateway_event, open_house
 
@@ -58,8 +59,8 @@ webhooks = st.builds(
 
 @relaxed
 @given(
-    st.sampled_from((*CHANNELS, "contract", "registry", "codecs", "nothing", "..", "")),
-    st.sampled_from(["demo", "nobody", "../x", ""]),
+    st.sampled_from((*CHANNELS, *registry.names(), "contract", "registry", "codecs", "..", "")) | anything,
+    st.sampled_from(["demo", "nobody", "../x", ""]) | anything,
     webhooks,
 )
 @example("wechat_oa", "demo", Webhook("GET", "signature=é&timestamp=1&nonce=1&echostr=x"))
