@@ -37,7 +37,7 @@ run: $(VENV)/run  ## start the stack on port 8080 and keep it up (PORT=9000 for 
 	@$(BIN)/python -m infra.cli run --port $(or $(PORT),8080)
 
 test: $(VENV)/dev  ## all tests
-	@$(BIN)/python -m pytest -n 4
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: format lint types validate test test-engines  ## what CI runs
 
