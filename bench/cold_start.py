@@ -44,7 +44,7 @@ def measure() -> Figures:
     client = medians["boto3, one client"]
     how = (
         "milliseconds from the first request to its answer, interpreter start included; AWS's runtime interface emulator, awslambdaric, "
-        f"CPython {interpreter().version}, this machine's CPU, all bytecode compiled; {ROUNDS} rounds in turn; a function is loaded and "
+        f"CPython {interpreter().version}, this machine's CPU, bytecode as shipped; {ROUNDS} rounds in turn; a function is loaded and "
         "its clients are made; `a webhook` is one to an unknown channel, answered 404"
     )
     return Figures(
