@@ -10,10 +10,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from moto import mock_aws
 
 from functions.archive.batch import Batch
 from functions.archive.bucket import manifest_object_key, part_key
@@ -21,10 +23,13 @@ from functions.archive.due import Reading
 from functions.archive.parts import ArchiveUnproven, Filed, Part, PartWriter, Proof, examine, line, read_part
 from functions.archive.retention import Retention, read_retention
 from functions.common import keys
+from functions.common.dynamo_store import DynamoStore
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Judged, Judgement, Routing
 from functions.common.message import Contact, Message, ReplyWindow, Verification
 from functions.common.store import Conversation, Reply
+from functions.common.table import Table
+from tests.fakes.template import table_definition
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 POLICY = {"archive": {"zone": "Asia/Shanghai", "quiet_hours": 24, "at_latest_days": 7, "hot_days": 30}}
@@ -209,3 +214,22 @@ def test_what_a_reply_was_addressed_with_is_not_filed() -> None:
     window = ReplyWindow(mode="token", token="https://session.example/robot?session=secret")
     tokened = replace(known, judged=replace(known.judged, message=replace(known.judged.message, reply=window)))
     assert b"secret" not in line(tokened) and json.loads(line(tokened))["message"]["reply"] == {"mode": "token"}
+
+
+def test_a_reply_that_is_recorded_late_keeps_what_the_archive_noted() -> None:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(**table_definition())
+        table = Table(client, table_definition()["TableName"])
+        store = DynamoStore(table, shards=3)
+        reply = Reply(
+            message_id=keys.message_id("generic", "demo", "anna", NOW, "1"), state="reserved", reason="keyword", at=NOW
+        )
+        store.reserve_reply(reply)
+        key = keys.split(reply.message_id)
+        where = keys.conversation_pk(key.conv), keys.reply_sk(key)
+        table.update(*where, "SET #archived = :part, #exp = :exp", values={":part": "part-1", ":exp": 1_900_000_000})
+        store.record_reply(replace(reply, state="sent", attempts=1), was="reserved", attempts=0)
+        item = table.get(*where)
+    assert item is not None
+    assert (item["state"], item["archived"], item["exp"]) == ("sent", "part-1", 1_900_000_000)

@@ -160,3 +160,19 @@ def test_a_record_that_fails_late_takes_those_after_it_and_none_before() -> None
     failures.fail(batch[1])
     assert failures.ids() == ["2", "3"]
     assert not failures.includes(batch[0]) and not failures.includes(batch[3])
+
+
+def test_records_for_which_no_time_is_left_are_given_back_untouched() -> None:
+    from functions.common.sqs_batch import run_fifo_batch
+    from functions.common.telemetry import Telemetry
+
+    event = {
+        "Records": [
+            {"messageId": f"m{n}", "body": str(n), "attributes": {"MessageGroupId": f"g{n}", "ApproximateReceiveCount": "1"}}
+            for n in range(4)
+        ]
+    }
+    done: list[str] = []
+    answer = run_fifo_batch(event, lambda record: done.append(record.body), Telemetry("test"), has_time=lambda: len(done) < 2)
+    assert done == ["0", "1"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}
