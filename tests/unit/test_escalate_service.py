@@ -240,6 +240,21 @@ def test_a_run_short_of_time_says_that_there_is_more(post: Post) -> None:
     assert post.run()["told"] == {"ConversationOverdue": 1}
 
 
+def test_dead_letters_are_told_of_before_what_is_overdue(post: Post) -> None:
+    post.conversation("anna")
+    post.bury("{}")
+    assert post.run()["told"] == {"DeadLetter": 1, "ConversationOverdue": 1}
+    assert [kind for kind, _ in post.heard()] == ["DeadLetter", "ConversationOverdue"]
+
+
+def test_a_backlog_that_was_told_of_does_not_use_up_the_time_unnoticed(post: Post) -> None:
+    for number in range(6):
+        post.conversation(f"told-{number}")
+    assert post.run()["told"] == {"ConversationOverdue": 6}
+    asked = iter([120_000] * 4)
+    assert post.run(remaining=lambda: next(asked, 0)) == {"told": {}, "more": True}
+
+
 def test_a_dead_letter_puts_its_conversation_before_a_person_once(post: Post) -> None:
     conv = post.conversation("anna", "idle", team="finance")
     post.bury(dumps(Inbound(message=message("anna"))))
