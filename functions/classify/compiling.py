@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from functions.classify.conditions import Case, Test, all_of, any_of, circumstance, matches, none_of
 from functions.classify.config import Condition
-from functions.classify.folding import fold_keyword
 from functions.classify.keywords import Edges, Keyword
 from functions.classify.phrases import Words, mentions, near, only, valued
 from functions.classify.substance import Vocabulary
 from functions.common.errors import BundleInvalid
+from functions.common.folding import fold_keyword
 
 
 @dataclass(frozen=True, slots=True)

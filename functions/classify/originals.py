@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from functions.classify.masking import mask
+from functions.common.masking import mask
 from functions.common.message import Attachment, Contact, Interactive, Link, Location, Message, Referral, ReplyTo
 
 VERSION = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from functions.classify import language
-from functions.classify.folding import Folded, fold, fold_keyword
-from functions.classify.masking import placeholders, without
+from functions.common.folding import Folded, fold, fold_keyword
+from functions.common.masking import placeholders, without
 from functions.common.message import Message
 
 

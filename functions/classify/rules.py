@@ -14,11 +14,11 @@ from typing import Any
 from functions.classify.compiling import Lexicons, compiled
 from functions.classify.conditions import Case, Evidence, Test
 from functions.classify.config import Rule, RulesSection, checked
-from functions.classify.folding import closed
 from functions.classify.keywords import Automaton, Keyword, Places
 from functions.classify.reading import Reading
 from functions.classify.substance import Vocabulary
 from functions.common.errors import BundleInvalid
+from functions.common.folding import closed
 from functions.common.judgement import Firing, Judgement, Span
 
 MAX_SPANS = 3

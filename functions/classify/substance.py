@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from functions.classify.folding import BLANK
 from functions.classify.keywords import fits
+from functions.common.folding import BLANK
 
 # Nobody says only thanks at greater length; and the cost of looking stays small.
 LONGEST = 200

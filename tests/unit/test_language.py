@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.classify.folding import closed, fold, fold_keyword
 from functions.classify.language import detect, of_locale
 from functions.classify.noise import is_noise
-from functions.classify.traditional import SIMPLIFIED
+from functions.common.folding import closed, fold, fold_keyword
 from functions.common.judgement import Span
+from functions.common.traditional import SIMPLIFIED
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from functions.classify.folding import BLANK, fold
-from functions.classify.masking import PLACEHOLDERS, find, mask, placeholders
-from functions.classify.numbers import is_bank_card, is_resident_id
 from functions.classify.originals import clear
+from functions.common.folding import BLANK, fold
 from functions.common.judgement import Span
+from functions.common.masking import PLACEHOLDERS, find, mask, placeholders
 from functions.common.message import Attachment, Contact, ContactId, Interactive, Link, Location, Referral, ReplyTo
+from functions.common.numbers import is_bank_card, is_resident_id
 from tests.contract.test_store import judged
 
 PROVINCES = ("11", "31", "44", "51", "65")

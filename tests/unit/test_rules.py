@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.classify.folding import fold
 from functions.classify.judging import judge
 from functions.classify.keywords import MAX_PLACES, Automaton, Edges, Keyword
 from functions.classify.labels import BUSINESS_ORDER, Claim, resolve
-from functions.classify.masking import mask
 from functions.classify.reading import Reading
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.errors import BundleInvalid
+from functions.common.folding import fold
 from functions.common.judgement import Span
+from functions.common.masking import mask
 
 
 def reading(text: str, **circumstances: Any) -> Reading:
     from functions.classify.language import detect
-    from functions.classify.masking import placeholders
+    from functions.common.masking import placeholders
 
     masked = mask(text)
     known = {

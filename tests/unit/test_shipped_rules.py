@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.classify.judging import Verdict, judge
-from functions.classify.masking import mask
 from functions.classify.rules import read_rules
+from functions.common.masking import mask
 from tests.unit.test_rules import reading
 
 BOOK = read_rules(yaml.safe_load((Path(__file__).parents[2] / "config/rules.yaml").read_text("utf-8")))

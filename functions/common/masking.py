@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from functions.classify.folding import BLANK, fold
-from functions.classify.numbers import apart, bank_cards, emails, id_cards, mobiles, phones
+from functions.common.folding import BLANK, fold
 from functions.common.judgement import Span
+from functions.common.numbers import apart, bank_cards, emails, id_cards, mobiles, phones
 
 PLACEHOLDERS = {
     "email": "〔邮箱〕",

@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.classify.traditional import SIMPLIFIED
 from functions.common.judgement import Span
+from functions.common.traditional import SIMPLIFIED
 
 # Where personal data was masked, rules see this private-use character: "手机号" in a placeholder is not the sender's word.
 BLANK = "\ue000"
