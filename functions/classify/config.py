@@ -76,7 +76,10 @@ class Condition(_Part):
     valued: Several[Word] | None = None
     except_: Several[Word] | None = Field(None, alias="except")
     only: Several[Name] | None = None
-    masked: Several[Literal["email", "id_card", "bank_card", "mobile", "phone"]] | None = None
+    masked: (
+        Several[Literal["email", "id_card", "bank_card", "passport", "plate", "mobile", "phone", "password", "code", "address"]]
+        | None
+    ) = None
     label: Labels | None = None
     channel: Several[Name] | None = None
     kind: Several[str] | None = None

@@ -1,7 +1,8 @@
 """Personal data found in a text and replaced by placeholders, each stretch traceable in both directions.
 
-Found are Chinese resident ids, bank cards, mainland mobiles, other phone numbers, and e-mail addresses; written full-width, with
-invisible characters or with separators too. `numbers` knows what they look like, and which numbers are nobody's.
+Found are e-mail addresses, resident ids, bank cards, passports, number plates, mobiles, other phone numbers, passwords, verification
+codes and postal addresses; written full-width, with invisible characters or with separators too. `numbers`, `papers`, `codes` and
+`addresses` know what they look like, and what looks like them and is nobody's.
 """
 
 from __future__ import annotations
@@ -9,22 +10,44 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from functions.common.addresses import addresses
+from functions.common.codes import codes, passwords
 from functions.common.folding import BLANK, fold
 from functions.common.judgement import Span
 from functions.common.numbers import apart, bank_cards, emails, id_cards, mobiles, phones
+from functions.common.papers import ibans, other_ids, passports, plates
 
 PLACEHOLDERS = {
     "email": "〔邮箱〕",
     "id_card": "〔身份证〕",
     "bank_card": "〔银行卡〕",
+    "passport": "〔证件〕",
+    "plate": "〔车牌〕",
     "mobile": "〔手机号〕",
     "phone": "〔电话〕",
+    "password": "〔密码〕",
+    "code": "〔验证码〕",
+    "address": "〔地址〕",
 }
+# A place in words (人民路八号) is an address too.
+_WORTH_A_LOOK = re.compile(r"[@\d]|号|[一二三四五六七八九幺零〇]{3}")
 _PLACEHOLDER = re.compile("|".join(PLACEHOLDERS.values()))
 
-# An id, a card or an address is never a phone, and so they are looked for first.
-_KINDS = (("email", emails), ("id_card", id_cards), ("bank_card", bank_cards), ("mobile", mobiles), ("phone", phones))
-_FEWEST_DIGITS = 8
+# What is known by a checksum comes first; a number beside 验证码 may be the mobile that it was sent to.
+_KINDS = (
+    ("email", emails),
+    ("id_card", id_cards),
+    ("bank_card", bank_cards),
+    ("bank_card", ibans),
+    ("id_card", other_ids),
+    ("passport", passports),
+    ("plate", plates),
+    ("mobile", mobiles),
+    ("phone", phones),
+    ("password", passwords),
+    ("code", codes),
+    ("address", addresses),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +114,7 @@ def without(text: str, spans: tuple[Span, ...]) -> str:
 def find(text: str, *, in_paths: bool = False) -> tuple[Finding, ...]:
     """Personal data in the text, in order, without overlaps. `in_paths`: also mobiles in the path of an address."""
     folded = fold(text)
-    if "@" not in folded.text and sum(map(str.isdigit, folded.text)) < _FEWEST_DIGITS:
+    if not _WORTH_A_LOOK.search(folded.text):
         return ()
     rest, findings = folded.text, []
     for kind, search in _KINDS:

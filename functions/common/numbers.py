@@ -69,6 +69,13 @@ _MOBILE = re.compile(
 )
 _MOBILES = re.compile(rf"{_START}{_MOBILE.pattern}(?:{_BREAK}{_MOBILE.pattern})*{_END}")
 
+# 一三八零零…, 138OO1…: as many signs as a mobile has digits, some of them letters or characters for digits.
+_SPELT = re.compile(
+    r"(?<![a-z0-9零〇一二三四五六七八九幺两])(?=\d{0,10}[^\d.,])[0-9oil零〇一二三四五六七八九幺两]{11}(?![a-z0-9零〇一二三四五六七八九幺两])"
+)
+_DIGITS = str.maketrans("oil零〇一二三四五六七八九幺两", "01100123456789" + "12")
+_SPELT_MOBILE = re.compile(r"1[3-9]\d{9}")
+
 # 400 and 800 numbers are companies'.
 _PHONES = tuple(
     re.compile(pattern)
@@ -129,15 +136,16 @@ def bank_cards(text: str) -> Iterator[Stretch]:
 def mobiles(text: str, *, in_paths: bool = False) -> Iterator[Stretch]:
     """Where mainland mobiles stand, also several in a row. `in_paths`: also in the path of an address."""
     for several in _MOBILES.finditer(text):
-        if _is_named_otherwise(text, several.start()) or (not in_paths and _is_in_a_path(text, several.start())):
+        if is_named_otherwise(text, several.start()) or (not in_paths and _is_in_a_path(text, several.start())):
             continue
         yield from (match.span() for match in _MOBILE.finditer(text, *several.span()))
+    yield from (match.span() for match in _SPELT.finditer(text) if _SPELT_MOBILE.fullmatch(match[0].translate(_DIGITS)))
 
 
 def phones(text: str) -> Iterator[Stretch]:
     """Where other phone numbers stand."""
     for pattern in _PHONES:
-        yield from (match.span() for match in pattern.finditer(text) if not _is_named_otherwise(text, match.start()))
+        yield from (match.span() for match in pattern.finditer(text) if not is_named_otherwise(text, match.start()))
     yield from (match.span(1) for match in _CALLED_A_PHONE.finditer(text))
 
 
@@ -180,7 +188,8 @@ def _before(place: int, reach: int = _REACH) -> Stretch:
     return max(0, place - reach), place
 
 
-def _is_named_otherwise(text: str, start: int) -> bool:
+def is_named_otherwise(text: str, start: int) -> bool:
+    """Whether the words right before a number say that it is an order's or a parcel's."""
     return bool(_ORDER_LABEL.search(text, *_before(start)))
 
 

@@ -116,6 +116,46 @@ def mobile(serial: int) -> str:
         ("卡号6222021234567890129", "卡号〔银行卡〕"),  # a digit is wrong
         ("https://wa.me/8613800138000", "https://wa.me/〔手机号〕"),
         ("https://x.example/?tel=13800138000", "https://x.example/?tel=〔手机号〕"),
+        # Spelt and disguised.
+        ("电话幺三八零零一三八零零零", "电话〔手机号〕"),
+        ("一三八〇〇一三八〇〇〇", "〔手机号〕"),
+        ("138OO138OOO 打我", "〔手机号〕 打我"),
+        # Papers and plates.
+        ("护照E12345678", "护照〔证件〕"),
+        ("护照号码:EA1234567", "护照号码:〔证件〕"),
+        ("my passport number is 533401234", "my passport number is 〔证件〕"),
+        ("港澳通行证 C12345678 快到期了", "港澳通行证 〔证件〕 快到期了"),
+        ("身份证440106850101123", "身份证〔身份证〕"),
+        ("身份证A123456(3)", "身份证〔身份证〕"),
+        ("身分證 A123456789", "身分證 〔身份证〕"),
+        ("ssn 123-45-6789", "ssn 〔身份证〕"),
+        ("IBAN GB82 WEST 1234 5698 7654 32", "IBAN 〔银行卡〕"),
+        ("DE89370400440532013000", "〔银行卡〕"),
+        ("沪A12345违停", "〔车牌〕违停"),
+        ("車牌粵BD12345", "車牌〔车牌〕"),
+        ("苏E·1A2B3", "〔车牌〕"),
+        # Codes and passwords, when a word says what they are.
+        ("验证码482913", "验证码〔验证码〕"),
+        ("验证码是：4829，快点", "验证码是：〔验证码〕，快点"),
+        ("482913是我的验证码", "〔验证码〕是我的验证码"),
+        ("my otp is 482 913", "my otp is 〔验证码〕"),
+        ("the code you sent me is 482913", "the code you sent me is 〔验证码〕"),
+        ("卡6222021234567890128 cvv 123", "卡〔银行卡〕 cvv 〔验证码〕"),
+        ("密码:Abc123!", "密码:〔密码〕"),
+        ("password is hunter2", "password is 〔密码〕"),
+        # Where somebody lives.
+        ("收货地址改到上海市浦东新区世纪大道100号3栋501室,谢谢", "收货地址改到〔地址〕,谢谢"),
+        ("麻烦寄到杭州市西湖区文三路478号华星大厦12楼", "麻烦寄到〔地址〕"),
+        ("地址:成都市武侯区人民南路四段12号", "地址:〔地址〕"),
+        ("北京朝阳区建国路88号院5号楼1203", "〔地址〕"),
+        ("人民路八号", "〔地址〕"),
+        ("阳光花园3栋2单元501漏水了", "〔地址〕漏水了"),
+        ("我家住在3栋2单元501室", "我家住在〔地址〕"),
+        ("家住12-3-501", "家住〔地址〕"),
+        ("帮我送到中山大学南校区明德园3号楼415", "帮我送到〔地址〕"),
+        ("my address is 221B Baker Street, London NW1 6XE", "my address is 〔地址〕"),
+        ("ship to 1600 Pennsylvania Avenue NW, Washington, DC 20500", "ship to 〔地址〕"),
+        ("it is 12 main st apt 4, thanks", "it is 〔地址〕, thanks"),
     ],
 )
 def test_personal_data_is_masked(text: str, masked: str) -> None:
@@ -161,6 +201,37 @@ def test_personal_data_is_masked(text: str, masked: str) -> None:
         "+50元",
         "400-800-1234",
         "",
+        "订单E12345678",
+        "订单号A123456789护照的事",
+        "护照办好了吗 20261122",
+        "身份证A123456(4)",  # wrong check digit
+        "A123456789",  # nobody says that it is an id
+        "DE89370400440532013001",  # wrong check digits
+        "型号新A1234",
+        "京东12345",
+        "收不到验证码,等了60秒",
+        "验证码4000元",
+        "密码忘了 2024年注册的",
+        "密码错误3次",
+        "wifi密码88888888",
+        "my password is wrong",
+        "优惠码SAVE20",
+        "取件码3-2-1021",
+        "error code 5003",
+        "pin code 560001",
+        "zip code 94103",
+        "一二三四五六七八九十",
+        "零零零零零零零零零零零",
+        "你们店在人民路88号吗",
+        "3号楼电梯坏了",
+        "我5号到货,走的是京沪线路3号",
+        "街道5号店",
+        "把空调弄一弄",
+        "上海静安寺附近有店吗",
+        "waited 3 hours on the road",
+        "5 min drive",
+        "2 hard drive",
+        "3 one way street",
     ],
 )
 def test_other_numbers_stay(text: str) -> None:
@@ -180,6 +251,30 @@ def test_an_order_number_is_never_masked(number: str) -> None:
     if not is_bank_card(number) and not is_resident_id(number):
         for sentence in (f"订单号:{number},麻烦查一下", f"麻烦查{number}", f"订单{number}的快递呢"):
             assert mask(sentence).text == sentence
+
+
+@given(
+    st.sampled_from(["人民", "中山北", "长安", "解放", "科技园"]),
+    st.sampled_from(["路", "街", "大道", "胡同"]),
+    st.integers(1, 2999),
+    st.sampled_from(["", "3栋501室", "5号楼2单元1203", "阳光花园12幢302"]),
+    st.sampled_from(["{}", "寄到{},谢谢", "我的地址是{}。", "收货地址:{} 王先生"]),
+)
+def test_every_address_with_a_house_number_is_found(name: str, way: str, number: int, detail: str, sentence: str) -> None:
+    masked = mask(sentence.format(f"杭州市西湖区{name}{way}{number}号{detail}"))
+    assert masked.text == sentence.format(PLACEHOLDERS["address"])
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["验证码{}", "验证码是{}", "my otp is {}", "{} is your verification code"]))
+def test_every_named_code_is_found(number: int, sentence: str) -> None:
+    assert mask(sentence.format(f"{number:06d}")).text == sentence.format(PLACEHOLDERS["code"])
+
+
+@pytest.mark.parametrize(
+    "piece", ["路", "路1", "花园", "号楼", "市区县镇路", "验证码", "密码是", "京A1", "1 a ", "一", "护照e1", "12 main main "]
+)
+def test_a_long_text_of_beginnings_costs_no_more_than_its_length(piece: str) -> None:
+    assert len(mask(piece * (200_000 // len(piece))).text) > 1000
 
 
 ORDER_NUMBERS = (
