@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from functions.autoreply.templates import Language, Template, TemplateInvalid
 from functions.common.calendar import Calendar
@@ -65,9 +66,26 @@ class ReplyBook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer that was found: the entry's name, its text in the language asked for, and how well it fits, 0…1."""
+
+    name: str
+    text: str
+    score: float
+
+
+class Answers(Protocol):
+    """Where answers to frequent questions are found: in process, without input or output."""
+
+    def answer(self, question: str, language: Language) -> Answered | None:
+        """The answer that fits the question well enough; None when none does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyPolicy:
-    """What autoreply works by: the bundle's replies and calendar; `bundle` is the bundle's hash."""
+    """What autoreply works by: the bundle's replies, calendar and answers; `bundle` is the bundle's hash."""
 
     bundle: str
     book: ReplyBook
     calendar: Calendar
+    faq: Answers | None = None

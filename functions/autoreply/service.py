@@ -12,8 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.autoreply.decision import Case, Decision, Reason, decide, decide_at_once, veto
+from functions.autoreply.case import Case, Decision
+from functions.autoreply.decision import decide, decide_at_once, veto
+from functions.autoreply.reasons import Reason
 from functions.autoreply.replybook import ReplyPolicy
+from functions.autoreply.stops import NOTHING, Stops
 from functions.channels import registry
 from functions.channels.contract import Adapter, Outbound, OutgoingReply, SendResult
 from functions.common import keys
@@ -50,7 +53,10 @@ class ConversationAwaited(Retryable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The reply desk: what autoreply needs. `outbound` makes the way out for (channel, account, message id)."""
+    """The reply desk: what autoreply needs. `outbound` makes the way out for (channel, account, message id).
+
+    `stops()` says what an operator has stopped, `backlog(team)` how many conversations wait for a team (None: nobody knows).
+    """
 
     store: Store
     credentials: CredentialStore
@@ -58,6 +64,8 @@ class Desk:
     outbound: Callable[[str, str, str], Outbound]
     clock: Clock
     telemetry: Telemetry
+    stops: Callable[[], Stops] = lambda: NOTHING
+    backlog: Callable[[str], int | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +94,14 @@ def answer(task: ReplyTask, desk: Desk) -> None:
 
 
 def _case(task: ReplyTask, policy: ReplyPolicy, desk: Desk) -> Case:
-    return Case(task=task, conversation=desk.store.conversation(_conv(task)), policy=policy, now=desk.clock())
+    return Case(
+        task=task,
+        conversation=desk.store.conversation(_conv(task)),
+        policy=policy,
+        now=desk.clock(),
+        stops=desk.stops(),
+        backlog=desk.backlog(task.judged.routing.team),
+    )
 
 
 def _leave(case: Case, decision: Decision, desk: Desk) -> None:
@@ -139,7 +154,12 @@ def _send(sending: _Try, desk: Desk) -> None:
         return _conclude(sending, _deliver(sending, desk), desk)
     if sending.doubtful:
         return _finish(case, reply, replace(reply, state="unknown"), desk)
-    return _finish(case, reply, replace(reply, state="none", reason=forbidden, template=None, text=None), desk)
+    return _finish(
+        case,
+        reply,
+        replace(reply, state="none", reason=forbidden.reason, detail=forbidden.detail, template=None, text=None),
+        desk,
+    )
 
 
 def _deliver(sending: _Try, desk: Desk) -> SendResult:
@@ -218,6 +238,8 @@ def _record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         template=decision.template,
         attempts=1 if state == "reserved" else 0,
         bundle=case.policy.bundle,
+        detail=decision.detail,
+        suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
     )
 
 

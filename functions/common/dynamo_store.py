@@ -264,6 +264,7 @@ def _reply_from(item: Item) -> Reply:
     _, ts13, h = item["sk"].split("#")
     known = {name: item[name] for name in _REPLY_FIELDS if name in item}
     known["at"] = from_iso(known["at"])
+    known["suppressed"] = tuple(known.get("suppressed", ()))
     return Reply(message_id=f"{item['pk'].removeprefix('C#')}.{ts13}.{h}", **known)
 
 

@@ -88,8 +88,9 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What autoreply decided and did about one message. `reason` says why there is, or is not, a reply.
+    """What autoreply decided and did about one message. `reason` says why there is, or is not, a reply, `detail` more where there is more.
 
+    `suppressed`: replies that were not sent, each as its reason, its template and why, with spaces between.
     `state` unknown: the platform may or may not have delivered it; a person has been told.
     """
 
@@ -103,6 +104,8 @@ class Reply:
     outcome: str | None = None
     provider_id: str | None = None
     bundle: str | None = None
+    detail: str | None = None
+    suppressed: tuple[str, ...] = ()
 
 
 def applied_mark(message_id: str) -> str:

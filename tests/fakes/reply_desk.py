@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from functions.autoreply.case import Case
 from functions.autoreply.config import read_replies
-from functions.autoreply.decision import Case
 from functions.autoreply.replybook import ReplyPolicy
 from functions.autoreply.service import Desk
 from functions.channels import registry

@@ -20,7 +20,7 @@ from bench.__main__ import measurements
 from functions.archive.retention import _Section as Retention
 from functions.archive.service import Summary, _told
 from functions.autoreply.config import VARIABLES, _Replies
-from functions.autoreply.decision import Reason
+from functions.autoreply.reasons import Reason
 from functions.autoreply.service import _LOGGED
 from functions.channels import contract, registry
 from functions.classify.config import Action, Condition, Labels, RulesSection, TeamsSection

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from functions.autoreply.service import ConversationAwaited, ReplyPostponed, answer
+from functions.autoreply.stops import Stops
 from functions.channels.contract import HttpResult, NoAnswer, Unreachable
 from functions.common.errors import AccountUnknown, Retryable, Unavailable
 from functions.common.message import ReplyWindow
@@ -85,6 +86,16 @@ def test_no_reply_is_one_write_with_its_reason(of, reason):
     assert desk.store.calls == ["conversation", "reserve_reply"]
     assert desk.platform.bodies == []
     assert desk.telemetry.counts == {"NotReplied": 1}
+
+
+def test_what_was_not_said_is_stored_with_why():
+    asked = task(first_contact=True, reply="gone")
+    desk = Fixture(asked)
+    desk.desk = replace(desk.desk, stops=lambda: Stops(frozenset({"channel:generic"})))
+    answer(asked, desk.desk)
+    record = desk.record(asked)
+    assert (record.reason, record.detail) == ("stopped", "channel:generic")
+    assert record.suppressed == ("keyword gone stopped", "welcome welcome stopped")
 
 
 def test_a_task_that_comes_twice_is_answered_once():

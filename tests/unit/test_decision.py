@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.autoreply.decision import Case, Reason, decide, decide_at_once, veto
-from functions.autoreply.replybook import Cap
+from functions.autoreply.case import Case
+from functions.autoreply.decision import decide, decide_at_once, veto
+from functions.autoreply.reasons import Reason
+from functions.autoreply.replybook import Answered, Cap
+from functions.autoreply.stops import Stops
 from functions.common.calendar import read_calendar
 from functions.common.message import ReplyWindow
 from functions.common.store import Reply
@@ -117,7 +120,7 @@ def test_what_forbids_a_machine_to_answer(of, conversation, reason):
     decision = decide(asked, [])
     assert (decision.reason, decision.text, decision.template) == (reason, None, None)
     assert decide_at_once(asked) == decision
-    assert veto(asked, _said(1, ago=MINUTE)) == reason
+    assert veto(asked, _said(1, ago=MINUTE)).reason == reason
 
 
 def test_the_first_of_several_reasons_is_the_one_that_is_given():
@@ -210,7 +213,7 @@ def test_a_conversation_that_is_not_written_yet_does_not_stand_in_the_way():
 
 def test_a_notice_is_not_sent_once_people_are_back():
     shut = task(now=OPEN - timedelta(minutes=59))
-    assert veto(case(shut), _said(1, ago=MINUTE, reason="out_of_hours")) == Reason.STALE
+    assert veto(case(shut), _said(1, ago=MINUTE, reason="out_of_hours")).reason == Reason.STALE
     assert veto(case(shut), _said(1, ago=MINUTE, reason="keyword")) is None
 
 
@@ -256,3 +259,42 @@ def test_a_promise_is_for_when_somebody_is_there_to_keep_it():
     told = task(reply="complaint_received", due_at=at_night + 120 * MINUTE, now=at_night)
     promised = decide(case(told, now=at_night), [])
     assert "上午9:00前给您答复" in promised.text
+
+
+@pytest.mark.parametrize("scope", ["all", "channel:generic", "account:generic/demo"])
+def test_what_an_operator_stopped_says_nothing_and_names_what_it_would_have_said(scope):
+    asked = replace(case(task(first_contact=True, reply="return_how")), stops=Stops(frozenset({scope, "rule:return_how"})))
+    decision = decide(asked, [])
+    assert (decision.reason, decision.detail, decision.text) == (Reason.STOPPED, scope, None)
+    assert [(each.reason, each.template, each.because) for each in decision.suppressed] == [
+        (Reason.KEYWORD, "return_how", Reason.STOPPED),
+        (Reason.WELCOME, "welcome", Reason.STOPPED),
+    ]
+    assert veto(asked, _said(1, ago=MINUTE)).detail == scope
+
+
+def test_a_stopped_rule_leaves_room_for_the_next_reply():
+    asked = replace(case(task(first_contact=True, reply="return_how")), stops=Stops(frozenset({"rule:return_how"})))
+    decision = decide(asked, [])
+    assert (decision.reason, decision.suppressed[0].because) == (Reason.WELCOME, Reason.STOPPED)
+    assert veto(asked, _said(1, ago=MINUTE, template="return_how")).reason == Reason.STOPPED
+    assert veto(asked, _said(1, ago=MINUTE, template="welcome")) is None
+
+
+def test_other_accounts_and_channels_are_not_stopped():
+    stops = Stops(frozenset({"channel:twilio", "account:generic/shop"}))
+    assert decide(replace(case(task(first_contact=True)), stops=stops), []).reason == Reason.WELCOME
+
+
+class _Known:
+    def answer(self, question, language):
+        return Answered(name="parking", text=f"{language}: behind the house", score=0.9) if "停车" in question else None
+
+
+def test_an_answer_to_a_frequent_question_comes_after_a_rules_and_before_the_welcome():
+    policy = replace(POLICY, faq=_Known())
+    asked = {"text": "哪里停车?", "first_contact": True}
+    found = decide(case(task(**asked), policy=policy), [])
+    assert (found.reason, found.template, found.text) == (Reason.FAQ, "parking", "zh: behind the house")
+    assert decide(case(task(**asked, reply="return_how"), policy=policy), []).reason == Reason.KEYWORD
+    assert decide(case(task(text="你好", first_contact=True), policy=policy), []).reason == Reason.WELCOME

@@ -1,0 +1,69 @@
+"""What forbids a machine to answer, one small step each; asked in order when a decision is made and again just before a reply is sent."""
+
+from __future__ import annotations
+
+from functions.autoreply.case import Case, Silence, Step
+from functions.autoreply.reasons import Reason
+
+
+def stopped(case: Case) -> Silence | None:
+    """An operator stopped everything, the channel or the account."""
+    scope = case.stops.of_account(case.message.channel, case.message.account)
+    return Silence(reason=Reason.STOPPED, detail=scope) if scope else None
+
+
+def bot(case: Case) -> Silence | None:
+    """A machine wrote the message."""
+    return Silence(reason=Reason.BOT) if case.message.contact.is_bot else None
+
+
+def spam(case: Case) -> Silence | None:
+    """An ad, a fraud or noise."""
+    return Silence(reason=Reason.SPAM) if case.judged.judgement.spam != "none" else None
+
+
+def held(case: Case) -> Silence | None:
+    """The message, or the conversation by now, waits for review."""
+    there = case.conversation
+    by_now = there is not None and (there.status == "held" or bool(there.hold))
+    return Silence(reason=Reason.HELD) if case.judged.routing.hold or by_now else None
+
+
+def opted_out(case: Case) -> Silence | None:
+    """The contact wants no messages, from this one on or since an earlier one."""
+    earlier = case.conversation is not None and case.conversation.opted_out
+    return Silence(reason=Reason.OPTED_OUT) if case.judged.judgement.opt_out or earlier else None
+
+
+def no_reply(case: Case) -> Silence | None:
+    """A rule forbids a machine's answer."""
+    return Silence(reason=Reason.NO_REPLY) if case.judged.routing.no_reply else None
+
+
+def human_wanted(case: Case) -> Silence | None:
+    """The contact asked for a person, and people are there."""
+    there = case.judged.judgement.wants_human and case.calendar.is_open(case.now)
+    return Silence(reason=Reason.HUMAN_WANTED) if there else None
+
+
+def receive_only(case: Case) -> Silence | None:
+    """The channel or the account has no way to answer."""
+    return Silence(reason=Reason.RECEIVE_ONLY) if case.message.reply.mode == "none" else None
+
+
+def window_closed(case: Case) -> Silence | None:
+    """The platform's time for answers is over, or about to be."""
+    closes = case.message.reply.expires_at
+    shut = closes is not None and case.now >= closes - case.policy.book.limits.window_margin
+    return Silence(reason=Reason.WINDOW_CLOSED) if shut else None
+
+
+def stale(case: Case) -> Silence | None:
+    """The message came too long ago, by our own clock: a platform's time may be wrong by a zone."""
+    late = case.now - case.message.received_at > case.policy.book.limits.too_old
+    return Silence(reason=Reason.STALE) if late else None
+
+
+BARS: tuple[Step, ...] = (
+    stopped, bot, spam, held, opted_out, no_reply, human_wanted, receive_only, window_closed, stale,
+)  # fmt: skip

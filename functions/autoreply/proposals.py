@@ -1,0 +1,52 @@
+"""What a machine could say, one small step each, best first. To somebody who asked for a person, only when a person will be there."""
+
+from __future__ import annotations
+
+from functions.autoreply.case import Candidate, Case, Step
+from functions.autoreply.reasons import Reason
+
+
+def keyword(case: Case) -> Candidate | None:
+    """The template of the rule that fired. A greeting at first contact is what the welcome is for."""
+    name, greeting = case.judged.routing.reply, case.policy.book.notices.greeting
+    if name is None or case.judged.judgement.wants_human or (case.task.first_contact and name == greeting):
+        return None
+    return Candidate(reason=Reason.KEYWORD, template=name)
+
+
+def faq(case: Case) -> Candidate | None:
+    """The answer of config/faq.yaml that fits the question well enough. A message that a machine must leave alone gets none."""
+    known, text = case.policy.faq, case.message.text
+    if known is None or not text or case.judged.judgement.wants_human:
+        return None
+    found = known.answer(text, case.language)
+    return None if found is None else Candidate(reason=Reason.FAQ, template=found.name, text=found.text)
+
+
+def welcome_out_of_hours(case: Case) -> Candidate | None:
+    """At first contact, welcome and notice in one, when a person is awaited and nobody is there."""
+    if not _is_new(case) or not case.nobody_there:
+        return None
+    return Candidate(reason=Reason.WELCOME_OUT_OF_HOURS, template=case.policy.book.notices.welcome_out_of_hours)
+
+
+def welcome(case: Case) -> Candidate | None:
+    """At first contact."""
+    if not _is_new(case):
+        return None
+    notices = case.policy.book.notices
+    return Candidate(reason=Reason.WELCOME, template=notices.welcome if case.awaited else notices.greeting)
+
+
+def out_of_hours(case: Case) -> Candidate | None:
+    """The notice, when a person is awaited and nobody is there."""
+    if not case.nobody_there:
+        return None
+    return Candidate(reason=Reason.OUT_OF_HOURS, template=case.policy.book.notices.out_of_hours)
+
+
+def _is_new(case: Case) -> bool:
+    return case.task.first_contact and not case.judged.judgement.wants_human
+
+
+PROPOSALS: tuple[Step, ...] = (keyword, faq, welcome_out_of_hours, welcome, out_of_hours)

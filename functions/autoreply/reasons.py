@@ -1,0 +1,39 @@
+"""Why there is a reply, or none: the whole enumeration, in the order in which docs/replies.md explains it.
+
+Its values are stored with every message and never renamed; a test compares the document with this list.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a message is answered, or not."""
+
+    KEYWORD = "keyword"  # a rule names a template
+    FAQ = "faq"  # config/faq.yaml has the answer
+    WELCOME = "welcome"  # the first message of somebody
+    WELCOME_OUT_OF_HOURS = "welcome_out_of_hours"  # the same, with the notice, in one reply
+    OUT_OF_HOURS = "out_of_hours"  # nobody is there; the reply says when an answer will come
+
+    STOPPED = "stopped"  # an operator stopped the machine
+    BOT = "bot"  # a machine wrote the message
+    SPAM = "spam"
+    HELD = "held"  # the message, or the conversation by now, waits for review
+    OPTED_OUT = "opted_out"  # the contact wants no messages of ours
+    NO_REPLY = "no_reply"  # a rule forbids a machine's answer
+    HUMAN_WANTED = "human_wanted"  # the contact asked for a person, and people are there
+    RECEIVE_ONLY = "receive_only"  # the platform lets us not answer
+    WINDOW_CLOSED = "window_closed"  # the platform no longer lets us answer
+    STALE = "stale"  # too late for a machine's answer to be of use
+    QUOTA_EXHAUSTED = "quota_exhausted"  # what the platform still allows is kept for people
+    LOOP_GUARD = "loop_guard"  # machines have said enough here for now
+    REPEATED = "repeated"  # the same text went out a moment ago
+    NOTICE_GIVEN = "notice_given"  # the contact knows that nobody is there, and until when
+    TEMPLATE_INVALID = "template_invalid"  # the text cannot be completed, or is not in the bundle
+    TEXT_REFUSED = "text_refused"  # the check of what goes out found something that must not
+    NOTHING_TO_SAY = "nothing_to_say"
+
+
+NOTICES = (Reason.OUT_OF_HOURS, Reason.WELCOME_OUT_OF_HOURS)
