@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from functions.common.numbers import Stretch
 
@@ -26,25 +27,26 @@ _BLOCK = rf"(?: ?(?:[a-z]|{_NO}|[东西南北])(?:号楼|栋|幢|座(?!位)|塔|
 _ROOM = r"(?: ?(?:\d{1,2}(?:楼|层) ?)?[a-z]?\d{2,5}(?:-\d{1,4})? ?(?:室|房(?!间多)|户))"
 _DOOR = rf"(?: ?{_NO}(?:号{_NOT_A_DAY}|楼|层|门))"
 _BARE_ROOM = r"(?: ?-?[a-z]?\d{3,4}(?![\d.])(?! ?(?:元|块|年|件|个|米|克|人|次|号)))"
-_DETAIL = re.compile(
-    rf"(?:[ ,]?[{_HAN}a-z0-9]{{1,10}}?{_ESTATE}(?={_BLOCK}|{_ROOM}|{_DOOR}|{_BARE_ROOM}))?(?:{_BLOCK}|{_ROOM}|{_DOOR})*{_BARE_ROOM}?"
-)
+_DETAIL = rf"(?:[ ,]?[{_HAN}a-z0-9]{{1,10}}?{_ESTATE}(?={_BLOCK}|{_ROOM}|{_DOOR}|{_BARE_ROOM}))?(?:{_BLOCK}|{_ROOM}|{_DOOR})*{_BARE_ROOM}?"
 
-_CORES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?<=[{_HAN}]){_WAY}{_WAY_NUMBER}",
-        rf"(?<=[{_HAN}])园 ?{_NO}(?:号楼|栋|幢|单元)",
-        rf"(?<=[{_HAN}a-z0-9]){_ESTATE}(?:{_BLOCK}|{_ROOM}|(?={_NO}号楼))",
-    )
+_CORES = (
+    rf"(?<=[{_HAN}]){_WAY}{_WAY_NUMBER}",
+    rf"(?<=[{_HAN}])园 ?{_NO}(?:号楼|栋|幢|单元)",
+    rf"(?<=[{_HAN}a-z0-9]){_ESTATE}(?:{_BLOCK}|{_ROOM}|(?={_NO}号楼))",
 )
-_HOUSEHOLD = re.compile(
+_HOUSEHOLD = (
     r"(?<!\d)(?:\d{1,3}|[a-z])(?:号楼|栋|幢|座) ?"
     r"(?:(?:\d{1,2}|[一二三四五六])单元 ?(?:\d{1,2}(?:楼|层) ?)?[a-z]?\d{3,4}(?: ?[室房户号])?(?!\d)|\d{3,4} ?[室房户])"
     r"|(?<!\d)(?:\d{1,2}|[一二三四五六])单元 ?(?:\d{1,2}(?:楼|层) ?)?\d{3,4} ?[室房户]"
 )
 # "12-3-501" only where the text says that it is where somebody lives.
 _DASHED_ROOM = re.compile(r"(?:地址|我家|住在|家住|住的是|房号|门牌号?)(?:是|为|在)? ?:? ?(\d{1,3}-\d{1,2}-\d{3,4})(?![\d-])")
+
+# Without one of these there is no address: the cheap question first.
+_CHINESE_SIGNS = re.compile(
+    rf"[路街道巷弄村坊区同苑园寓厦场舍馆墅际庄城府庭邸都家院学里] ?{_NO}[号弄巷组栋幢座塔单室房户期区门楼层-]"
+    rf"|[栋幢座楼] ?[\d一二三四五六]|单元|\d-\d{{1,2}}-\d|[\d{_HAN}][室房户段]"
+)
 
 _REACH = 40
 _RUN = re.compile(rf"[{_HAN}](?:[{_HAN}0-9]| (?=[{_HAN}]))*$")
@@ -60,13 +62,14 @@ _A_SHOP = re.compile(
 _WAY_WORD = (
     r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|drive|dr|court|ct|terrace|crescent|close|parkway|pkwy|highway|hwy)"
 )
+_ENGLISH_SIGNS = re.compile(rf"\d[a-z]?,? [^\d]{{2,70}}? {_WAY_WORD}(?![a-z])")
 _NOT_A_NAME = (
     r"(?:the|a|an|of|on|in|at|for|to|my|your|our|hours?|hrs?|mins?|minutes?|days?|weeks?|years?|months?|miles?|km|kms|meters?|people|men|women"
     r"|or|and|is|was|more|times?|am|pm|way|one|per|off|down|up|this|that|from|no|not|items?|pieces?|pcs|x|usb|cd|gb|tb|ssd|hard|test|flash|disk|thumb"
     r"|very|so|too|it|i|we|you|they|when|if|can|will|as|with|by|until|till|before|after)"
 )
 _WORD = rf"(?!{_NOT_A_NAME} )[a-z][a-z'.]{{1,20}}"
-_ENGLISH = re.compile(
+_ENGLISH = (
     r"(?<![\d./$£€#:-])(?:(?:flat|apt|apartment|unit|suite) ?#?[a-z]?\d{1,4}[a-z]?,? )?(?<!\d)\d{1,5}[a-z]?,? "
     rf"(?:[nsew]\.? |north |south |east |west )?(?:\d{{1,3}}(?:st|nd|rd|th)|{_WORD}(?: {_WORD}){{0,2}}) {_WAY_WORD}(?![a-z])\.?"
     r"(?:,? (?:n|s|e|w|ne|nw|se|sw)(?![a-z]))?"
@@ -76,16 +79,28 @@ _ENGLISH = re.compile(
 )
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern, compiled when a text first needs it: most processes see few addresses, and all of them start."""
+    return re.compile(pattern)
+
+
 def addresses(text: str) -> Iterator[Stretch]:
     """Where postal addresses stand."""
-    for core in _CORES:
+    if _CHINESE_SIGNS.search(text):
+        yield from _chinese(text)
+    if _ENGLISH_SIGNS.search(text):
+        yield from (match.span() for match in _compiled(_ENGLISH).finditer(text))
+
+
+def _chinese(text: str) -> Iterator[Stretch]:
+    for core in map(_compiled, _CORES):
         for match in core.finditer(text):
             head = _head(text, match.start())
             if head is not None:
                 yield head, _tail(text, match.end())
-    yield from (match.span() for match in _HOUSEHOLD.finditer(text))
+    yield from (match.span() for match in _compiled(_HOUSEHOLD).finditer(text))
     yield from (match.span(1) for match in _DASHED_ROOM.finditer(text))
-    yield from (match.span() for match in _ENGLISH.finditer(text))
 
 
 def _head(text: str, core: int) -> int | None:
@@ -106,5 +121,5 @@ def _head(text: str, core: int) -> int | None:
 
 def _tail(text: str, end: int) -> int:
     """Where what belongs to an address behind its core ends."""
-    detail = _DETAIL.match(text, end)
+    detail = _compiled(_DETAIL).match(text, end)
     return detail.end() if detail else end

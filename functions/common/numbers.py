@@ -46,6 +46,7 @@ _CARDS = tuple(
         _groups(r"[2-9]\d{7}", 8),
     )
 )
+_LONG_NUMBER = re.compile(rf"\d(?:{_GAP}\d){{12}}")
 _CARD_LABEL = re.compile(r"(?:卡号|银行卡|card (?:number|no\.?)) ?(?:是|为|is)? ?:? ?$")
 
 _COUNTRY = rf"(?:(?:\(\+?86\)|\+?86|0086){_GAP})?"
@@ -76,6 +77,7 @@ _SPELT = re.compile(
 _DIGITS = str.maketrans("oil零〇一二三四五六七八九幺两", "01100123456789" + "12")
 _SPELT_MOBILE = re.compile(r"1[3-9]\d{9}")
 
+_SHORT_NUMBER = re.compile(rf"\d(?:[ .()\[\]{_DASH}]{{0,2}}\d){{6}}")
 # 400 and 800 numbers are companies'.
 _PHONES = tuple(
     re.compile(pattern)
@@ -126,6 +128,8 @@ def id_cards(text: str) -> Iterator[Stretch]:
 
 def bank_cards(text: str) -> Iterator[Stretch]:
     """Where bank cards stand. One that is called a card may have a digit wrong."""
+    if not _LONG_NUMBER.search(text):
+        return
     for pattern in _CARDS:
         for match in pattern.finditer(text):
             digits = compact(match[1])
@@ -144,6 +148,8 @@ def mobiles(text: str, *, in_paths: bool = False) -> Iterator[Stretch]:
 
 def phones(text: str) -> Iterator[Stretch]:
     """Where other phone numbers stand."""
+    if not _SHORT_NUMBER.search(text):
+        return
     for pattern in _PHONES:
         yield from (match.span() for match in pattern.finditer(text) if not is_named_otherwise(text, match.start()))
     yield from (match.span(1) for match in _CALLED_A_PHONE.finditer(text))

@@ -30,6 +30,14 @@ _TAIWAN_LETTERS = "abcdefghjklmnpqrstuvxywzio"
 _SOCIAL_SECURITY = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
 _IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,4})?(?![a-z0-9])")
 
+# Length by country, of the IBAN registry.
+_IBAN_COUNTRIES = (
+    "ad24 ae23 al28 at20 az28 ba20 be16 bg22 bh22 br29 ch21 cr22 cy28 cz24 de22 dk18 do28 ee20 es24 fi18 fo18 fr27 gb22 ge22 gi23 gl18 "
+    "gr27 gt28 hr21 hu28 ie22 il23 is26 it27 jo30 kw30 kz20 lb28 li21 lt20 lu20 lv21 mc27 md24 me22 mk19 mr27 mt31 mu30 nl18 no15 pk24 "
+    "pl28 ps29 pt25 qa29 ro24 rs22 sa24 se24 si19 sk24 sm27 tn24 tr26 ua29 vg24 xk20"
+)
+_IBAN_LENGTHS = {match[1]: int(match[2]) for match in re.finditer(r"([a-z]{2})(\d\d)", _IBAN_COUNTRIES)}
+
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤粵川青藏琼宁"
 # GA 36: a province, a letter, five places with two letters at most or six with the energy letter first or last.
 _PLATE = re.compile(
@@ -84,9 +92,11 @@ def is_taiwan_id(letter: str, digits: str) -> bool:
 
 
 def is_iban(number: str) -> bool:
-    """Whether a number of 15 to 34 characters is an IBAN: modulo 97 of it, turned round, is 1."""
+    """Whether a number is an IBAN: it has its country's length, and modulo 97 of it, turned round, is 1."""
     turned = number[4:] + number[:4]
-    return 15 <= len(number) <= 34 and int("".join(str(int(character, 36)) for character in turned)) % 97 == 1
+    return (
+        len(number) == _IBAN_LENGTHS.get(number[:2]) and int("".join(str(int(character, 36)) for character in turned)) % 97 == 1
+    )
 
 
 def _holds_a_date(digits: str) -> bool:

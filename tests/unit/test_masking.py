@@ -208,6 +208,7 @@ def test_personal_data_is_masked(text: str, masked: str) -> None:
         "A123456789",  # nobody says that it is an id
         "DE89370400440532013001",  # wrong check digits
         "型号新A1234",
+        "SF5069305964055",  # an IBAN by its check digits, but of no country
         "京东12345",
         "收不到验证码,等了60秒",
         "验证码4000元",
