@@ -54,6 +54,7 @@ class FeishuCredentials(Credentials):
 
     `tolerance_seconds` is ours, the vendor has none. Whether its retries (15 s, 5 min, 1 h, 6 h) bear the time of the retry is not known:
     if the log shows retries refused as `stale`, raise it to 28800. A webhook that comes twice is stored once in any case.
+    `open_platform` is our name for the developer whose apps share union_ids: accounts that name the same one share their contacts.
     """
 
     app_id: Annotated[str, Field(min_length=1)]
@@ -62,6 +63,7 @@ class FeishuCredentials(Credentials):
     encrypt_key: Annotated[SecretStr, Field(min_length=1)] | None = None
     mode: Literal["encrypted", "plain"]
     domain: Literal["feishu", "lark"] = "feishu"
+    open_platform: str = Field("", max_length=64)
     tolerance_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
 
     @model_validator(mode="after")
@@ -227,7 +229,7 @@ def _ids(open_id: str, event: Event, credentials: FeishuCredentials) -> tuple[Co
     union, user = json_fields.optional_id(event.sender, "union_id"), json_fields.optional_id(event.sender, "user_id")
     found = [ContactId(kind="open_id", value=open_id, scope=credentials.app_id)]
     if union:
-        found.append(ContactId(kind="unionid", value=union))
+        found.append(ContactId(kind="unionid", value=union, scope=credentials.open_platform))
     if user:
         found.append(ContactId(kind="user_id", value=user, scope=event.tenant or ""))
     return tuple(found)

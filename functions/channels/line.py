@@ -141,7 +141,7 @@ def _outcome(item: Item, payload: Payload) -> Outcome:
         said = line_messages.said(event)
         if said is None:
             return Ignored(line_messages.event_name(event), optional_id(event, "webhookEventId"))
-        found = line_messages.place(event, payload.verified.credentials.provider_id or payload.account)
+        found = line_messages.place(event, payload.account, payload.verified.credentials.provider_id)
         return _message(event, said, found, payload)
     except FieldUnreadable as fault:
         return ItemError(fault.reason, f"{where}.{fault.where}")

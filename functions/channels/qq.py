@@ -87,12 +87,14 @@ class QqCredentials(Credentials):
     """`app_secret` (the console's AppSecret, "Bot Secret" elsewhere) signs webhooks and buys access tokens.
 
     `tolerance_seconds` is ours, the vendor has none. Whether a later try of a webhook bears a later time is not known: if the log shows
-    retries refused as `stale`, raise it. A webhook that comes twice is stored once in any case.
+    retries refused as `stale`, raise it. A webhook that comes twice is stored once in any case. `open_platform` is our name for the
+    owner whose bots share union_openids: accounts that name the same one share their contacts.
     """
 
     app_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}\z")]
     app_secret: Annotated[SecretStr, Field(min_length=8)]
     tolerance_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
+    open_platform: str = Field("", max_length=64)
 
 
 class Qq:
@@ -196,7 +198,7 @@ def _validation(fields: Fields) -> tuple[str, str] | None:
 
 def _message(fields: Fields, place: Place, payload: Payload) -> Message:
     credentials, request = payload.verified.credentials, payload.verified.request
-    primary, ids = qq_events.person(fields, place, credentials.app_id)
+    primary, ids = qq_events.person(fields, place, credentials.app_id, credentials.open_platform)
     native_id, group = json_fields.required_id(fields, "id"), qq_events.group(fields, place)
     said, author = qq_events.said(fields), json_fields.table(fields, "author")
     sent_at = believable(qq_events.sent_at(fields), request.received_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from functions.common import keys
+from functions.common.identity import with_vouched
 from functions.common.judgement import Judged
 from functions.common.message import Message
 from functions.common.store import APPLIED_KEPT, Conversation, Status, applied_mark, unsettled
@@ -35,6 +36,7 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
         last_at=max(before.last_at or heard_at, heard_at),
         opted_out=before.opted_out or judged.judgement.opt_out,
         unarchived_since=min(before.unarchived_since or heard_at, heard_at),
+        vouched=with_vouched(before.vouched, message),
         applied=(*before.applied, applied_mark(message.message_id))[-APPLIED_KEPT:],
     )
     return _with_work(after, judged, default_team) if judged.routing.needs_person else after

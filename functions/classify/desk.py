@@ -11,6 +11,7 @@ from functions.classify.rules import RuleBook, read_rules
 from functions.common.bundle import Bundle
 from functions.common.clock import Clock
 from functions.common.errors import BundleInvalid
+from functions.common.identity import Links
 from functions.common.queues import FifoQueue
 from functions.common.store import Store
 from functions.common.telemetry import Telemetry
@@ -43,6 +44,7 @@ class Desk:
     """The desk at which messages are read. `handbook()` is the one in force; `shards` spreads the hourly counters."""
 
     store: Store
+    links: Links
     vault: Vault
     replies: FifoQueue
     escalations: EscalationBus

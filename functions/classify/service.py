@@ -1,8 +1,8 @@
 """A batch of inbound messages: each stored once and judged, then for the whole batch handed on, applied and counted.
 
-Every step can be repeated, and they come in this order: the sealed original, the message, the reply tasks, the escalations, the
-conversation. The conversation proves the steps before it. A message that is stored but not proven has its later steps done again, as
-it was judged the first time.
+Every step can be repeated, and they come in this order: the sealed original, the message, the reply tasks, the escalations, the ids
+that the platform vouches for, the conversation. The conversation proves the steps before it. A message that is stored but not proven
+has its later steps done again, as it was judged the first time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from functions.classify.reading import read
 from functions.classify.routing import route
 from functions.common import keys
 from functions.common.errors import Unavailable
+from functions.common.identity import party_of, vouched_ids
 from functions.common.judgement import Judged
 from functions.common.message import Message
 from functions.common.queues import Entry, NotSent
@@ -190,6 +191,7 @@ def _commit(batch: Batch, conv: str, tasks: list[Task]) -> None:
         after, applied = _with_tasks(before, tasks, batch.handbook.teams.default)
         if not applied:
             return  # another process had the same records, and was faster
+        _vouch(batch.desk, before, after, [task.judged.message for task in applied])
         try:
             store.apply(before, after)
         except ConversationChanged:
@@ -199,6 +201,18 @@ def _commit(batch: Batch, conv: str, tasks: list[Task]) -> None:
             _report(batch, task, after)
         return
     raise Unavailable(f"conversation {conv} kept changing")
+
+
+def _vouch(desk: Desk, before: Conversation, after: Conversation, messages: list[Message]) -> None:
+    """Note each id that a platform vouches for and the conversation does not know. The conversation's own update comes after: it proves
+    this one, and an ordinary message costs nothing here.
+    """
+    new = set(after.vouched) - set(before.vouched)
+    for message in messages if new else ():
+        for each in vouched_ids(message):
+            if each.mark in new:
+                desk.links.vouch(each, party_of(after), message.received_at)
+                new.remove(each.mark)
 
 
 def _with_tasks(before: Conversation, tasks: list[Task], default_team: str) -> tuple[Conversation, list[Task]]:

@@ -11,6 +11,7 @@ from functions.classify.settings import Settings
 from functions.common.aws import client
 from functions.common.bundle import BundleSource, fetch_from_s3
 from functions.common.clock import system_clock
+from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
 from functions.common.queues import FifoQueue
 from functions.common.table import Table
@@ -30,8 +31,10 @@ def desk() -> Desk:
         clock=system_clock,
         telemetry=telemetry,
     )
+    table = Table(client("dynamodb"), settings.table_name)
     return Desk(
-        store=DynamoStore(Table(client("dynamodb"), settings.table_name), shards=settings.index_shards),
+        store=DynamoStore(table, shards=settings.index_shards),
+        links=DynamoLinks(table),
         vault=Vault(client("kms"), settings.vault_key_id, clock=system_clock),
         replies=FifoQueue(client("sqs"), settings.replies_queue_url),
         escalations=EscalationBus(client("events"), settings.escalation_bus_name),

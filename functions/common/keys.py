@@ -19,6 +19,7 @@ from functions.common.errors import Poison
 
 CONVERSATION_SK = "@"
 NO_TIME = "0" * 13
+LINK = "L#"
 _ID = re.compile(r"([a-z2-7]{16})\.([0-9]{13})\.([a-z2-7]{10})")
 
 
@@ -85,6 +86,21 @@ def reply_sk(key: MessageKey) -> str:
 def token_pk(channel: str, account: str) -> str:
     """Partition of a channel's access-token lease; its sort key is `token`."""
     return f"T#{channel}#{account}"
+
+
+def vouched_pk(mark: str) -> str:
+    """Partition of an id that a platform vouches for; `mark` is its hash."""
+    return f"P#{mark}"
+
+
+def member_key(mark: str, conv: str) -> tuple[str, str]:
+    """pk and sk of a conversation under a vouched id."""
+    return vouched_pk(mark), f"C#{conv}"
+
+
+def pair_key(conv: str, other: str) -> tuple[str, str]:
+    """pk and sk of an operator's link, on the first conversation's side."""
+    return conversation_pk(conv), f"{LINK}{other}"
 
 
 def manifest_key(day: str, part: str) -> tuple[str, str]:

@@ -51,7 +51,8 @@ class Conversation:
 
     `unarchived_since` is the receipt time of the oldest message that no archive part holds yet; `escalated_for` is the due time about
     which somebody was last told that it passed. `rev` goes up with every write: it is how two writers notice each other.
-    `count` messages were applied; `applied` holds short marks of the last eight.
+    `count` messages were applied; `applied` holds short marks of the last eight. `vouched` are the marks of the person's ids that a
+    platform vouches for beyond this account, each noted under that id before it stands here (`identity`).
     """
 
     conv: str
@@ -73,6 +74,7 @@ class Conversation:
     escalated_for: datetime | None = None
     problems: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
+    vouched: tuple[str, ...] = ()
     rev: int = 0
 
     def notes(self, judged: Judged) -> bool:

@@ -6,6 +6,7 @@ not hold is `ConditionFailed`, which carries the item that stood in the way (rea
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.common.errors import Unavailable, aws_faults
@@ -24,6 +25,17 @@ class ConditionFailed(Exception):
     def __init__(self, item: Item | None) -> None:
         super().__init__("condition failed")
         self.item = item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An update of one item, as `Table.update` takes it, for `Table.update_all`."""
+
+    pk: str
+    sk: str
+    expression: str
+    condition: str
+    values: Item
 
 
 def marshal(value: Any) -> dict[str, Any]:
@@ -102,6 +114,28 @@ class Table:
         arguments |= _condition(condition, values, expression)
         answer = self._write("UpdateItem", self.client.update_item, arguments)
         return from_item(answer["Attributes"])
+
+    def update_all(self, changes: list[Change]) -> None:
+        """Several updates in one transaction: all of them, or `ConditionFailed` and none."""
+        writes: Any = [
+            {
+                "Update": {
+                    "TableName": self.name,
+                    "Key": {"pk": {"S": change.pk}, "sk": {"S": change.sk}},
+                    "UpdateExpression": change.expression,
+                    **_condition(change.condition, change.values, change.expression),
+                }
+            }
+            for change in changes
+        ]
+        with aws_faults("TransactWriteItems"):
+            try:
+                self.client.transact_write_items(TransactItems=writes)
+            except self.client.exceptions.TransactionCanceledException as refused:
+                reasons = refused.response["CancellationReasons"]
+                if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+                    raise ConditionFailed(None) from None
+                raise
 
     def delete(self, pk: str, sk: str, *, condition: str | None = None, values: Item | None = None) -> None:
         """Remove an item; no error when there is none, unless `condition` says so."""

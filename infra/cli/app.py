@@ -7,6 +7,7 @@ import typer
 from infra.cli.channels import channels
 from infra.cli.config import config
 from infra.cli.demo import demo
+from infra.cli.person import person
 from infra.cli.run import run
 
 app = typer.Typer(
@@ -27,3 +28,4 @@ app.command()(run)
 app.command()(demo)
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
+app.add_typer(person, name="person")

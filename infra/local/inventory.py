@@ -12,9 +12,12 @@ from typing import Any
 
 from functions.common import keys
 from functions.common.clock import to_iso
-from functions.common.dynamo_store import conversation_from, judged_from_item
+from functions.common.dynamo_links import DynamoLinks
+from functions.common.dynamo_store import DynamoStore, conversation_from, judged_from_item
+from functions.common.identity import Link, People
 from functions.common.judgement import Judged, Judgement
-from functions.common.table import Item, from_item
+from functions.common.store import Conversation
+from functions.common.table import Item, Table, from_item
 from functions.common.wire import plain
 
 _REPLY_FIELDS = ("state", "reason", "text", "at", "template", "attempts", "outcome", "provider_id")
@@ -31,7 +34,9 @@ class Inventory:
         """Every conversation, the longest known first."""
         found = [conversation_from(item) for item in self._items() if _is_conversation(item)]
         found.sort(key=lambda conversation: (conversation.first_at is None, conversation.first_at, conversation.conv))
-        return [_shown({"conversation": known.pop("conv"), **known}) for known in map(asdict, found)]
+        table = Table(self._client, self._table)
+        people = People(DynamoStore(table, shards=1), DynamoLinks(table))
+        return [_conversation(known, people.linked(known.conv)) for known in found]
 
     def messages(self, conv: str | None = None) -> list[dict[str, Any]]:
         """Every message, or one conversation's, with what was said of it and what it was answered; oldest first."""
@@ -50,6 +55,12 @@ class Inventory:
 
 def _is_conversation(item: Item) -> bool:
     return bool(item["sk"] == keys.CONVERSATION_SK and item["pk"].startswith("C#"))
+
+
+def _conversation(conversation: Conversation, linked: tuple[Link, ...]) -> dict[str, Any]:
+    """`linked`: the other conversations with the same person."""
+    known = _shown(asdict(conversation))
+    return {"conversation": known.pop("conv"), **known, "linked": [link.party.conv for link in linked]}
 
 
 def _message(judged: Judged, reply: Item | None) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 
 
 def state(house: House) -> dict[str, Any]:
-    kept = [plain(item) for item in house.items() if item["pk"].startswith("C#")]
+    kept = [plain(item) for item in house.items() if item["pk"].startswith(("C#", "P#"))]
     for item in kept:
         if item["sk"].startswith("R#"):
             # A reply may name the time of day; the template that it came from does not change.
@@ -134,6 +134,19 @@ def test_a_threat_is_told_and_told_again_when_it_is_overdue(tmp_path: Path, when
         assert {kind for kind, _ in house.told} == {"MessageEscalated", "ConversationOverdue"}, where
 
     deaths(tmp_path, when, story, "generic", told)
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_contact_whom_a_platform_vouches_for(tmp_path: Path, when: When) -> None:
+    def known(house: House, undisturbed: dict[str, Any], where: str) -> None:
+        at_most_once_and_never_forgotten(house, undisturbed, where)
+        (member,) = (item for item in house.items() if item["pk"].startswith("P#"))
+        (conversation,) = house.of_kind("@")
+        assert (member["sk"], [f"P#{mark}" for mark in conversation["vouched"]]) == (conversation["pk"], [member["pk"]]), where
+
+    story = [hear("slack", lambda s: s.text("U2CERLKJA", "好的", native_id="1726000000.000100", at=AT)), pump]
+    deaths(tmp_path, when, story, "slack", known)
 
 
 @pytest.mark.timeout(280)

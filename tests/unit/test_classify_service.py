@@ -25,6 +25,7 @@ from functions.common.sqs_batch import Record
 from functions.common.store import Conversation, ConversationChanged
 from functions.common.table import to_item
 from functions.common.wire import Inbound, dumps, read_reply_task
+from tests.fakes.memory_links import MemoryLinks
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.test_queues import FakeSqs, QuietTelemetry
 
@@ -104,6 +105,7 @@ class Room:
     """A desk of fakes, and its batches."""
 
     store: Store = field(default_factory=Store)
+    links: MemoryLinks = field(default_factory=MemoryLinks)
     sqs: FakeSqsKeepingBodies = field(default_factory=FakeSqsKeepingBodies)
     events: FakeEvents = field(default_factory=FakeEvents)
     vault: FakeVault = field(default_factory=FakeVault)
@@ -117,6 +119,7 @@ class Room:
     def desk(self) -> Desk:
         return Desk(
             store=self.store,
+            links=self.links,
             vault=self.vault,  # type: ignore[arg-type]
             replies=FifoQueue(self.sqs, "url"),  # type: ignore[arg-type]
             escalations=EscalationBus(self.events, "bus"),  # type: ignore[arg-type]

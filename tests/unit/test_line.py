@@ -65,7 +65,7 @@ def test_a_text_becomes_a_message_with_a_one_use_token():
     )
     assert said.native_event_id == event["webhookEventId"]
     assert said.contact.primary == ANN
-    assert said.contact.ids == (ContactId(kind="uid", value=ANN, scope="p-1"),)
+    assert said.contact.ids == (ContactId(kind="user_id", value=ANN, scope="p-1"),)
     assert said.reply == ReplyWindow(mode="token", token=event["replyToken"])
 
 

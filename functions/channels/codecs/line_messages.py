@@ -65,15 +65,18 @@ def said(event: Fields) -> Said | None:
     return _message(table(event, "message")) if kind == "message" else None
 
 
-def place(event: Fields, scope: str) -> Place:
-    """The person, or the group with the person in it. User ids are unique within a provider, all of whose channels share them."""
+def place(event: Fields, account: str, provider: str) -> Place:
+    """The person, or the group with the person in it. User ids are unique within a provider, all of whose channels share them; while the
+    account does not name its provider, an id is known to be the person's in this account only.
+    """
     source = table(event, "source")
     group = optional_id(source, "groupId") or optional_id(source, "roomId")
     person = optional_id(source, "userId")
     primary = group or person
     if primary is None:
         raise FieldUnreadable("missing", "source.userId")
-    ids = (ContactId(kind="uid", value=person, scope=scope),) if person else ()
+    kind, scope = ("user_id", provider) if provider else ("uid", account)
+    ids = (ContactId(kind=kind, value=person, scope=scope),) if person else ()
     return Place(contact=Contact(primary=primary, ids=ids), group=group)
 
 

@@ -93,7 +93,7 @@ def sent_at(fields: Fields) -> datetime | None:
         return None
 
 
-def person(fields: Fields, place: Place, scope: str) -> tuple[str, tuple[ContactId, ...]]:
+def person(fields: Fields, place: Place, scope: str, open_platform: str) -> tuple[str, tuple[ContactId, ...]]:
     """The id that names the sender in this place, and all ids that the event has, each with the scope in which it is unique."""
     author = json_fields.table(fields, "author")
     primary = json_fields.required_id(author, place.sender)
@@ -101,7 +101,7 @@ def person(fields: Fields, place: Place, scope: str) -> tuple[str, tuple[Contact
     ids = [ContactId(kind=place.id_kind, value=primary, scope=within or scope)]
     union = json_fields.optional_id(author, "union_openid")
     if union:
-        ids.append(ContactId(kind="unionid", value=union))
+        ids.append(ContactId(kind="unionid", value=union, scope=open_platform))
     return primary, tuple(ids)
 
 

@@ -1,0 +1,115 @@
+"""`postroom person`: which conversations are with the same person, who says so, and how to say otherwise."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from functions.common.identity import Link, Party, People
+
+person = typer.Typer(help="Show and mend which conversations are with the same person.", no_args_is_help=True)
+
+One = Annotated[tuple[str, str, str], typer.Argument(metavar="CHANNEL ACCOUNT ID", help="A contact, by the platform's own id.")]
+Other = Annotated[tuple[str, str, str], typer.Argument(metavar="CHANNEL ACCOUNT ID", help="The other contact.")]
+TableName = Annotated[str, typer.Option("--table", envvar="TABLE_NAME", help="The stack's output TableName.")]
+By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="On whose word.")]
+
+
+class NoConversation(Exception):
+    """Nobody has written under this id."""
+
+
+@person.command()
+def show(contact: One, table: TableName) -> None:
+    """List every conversation with this person, and each link with who made or undid it and when."""
+    with one_line():
+        people = people_of(table)
+        conversation = _known(people, contact)
+        print(f"{_name(conversation)}  {conversation.conv}")
+        for link in people.linked(conversation.conv):
+            print(f"  same person  {_name(link.party)}  {link.party.conv}  {_why(link)}")
+        for link in people.known(conversation.conv):
+            if not link.stands:
+                print(f"  parted       {_name(link.party)}  {link.party.conv}  {_why(link)}")
+
+
+@person.command()
+def link(contact: One, other: Other, table: TableName, by: By) -> None:
+    """Say that two conversations are with the same person."""
+    from functions.common.clock import system_clock
+
+    with one_line():
+        people = people_of(table)
+        one, two = _known(people, contact), _known(people, other)
+        if one == two:
+            raise NoConversation("these are one conversation")
+        made = people.link(one, two, by=by, at=system_clock())
+        print(f"{'linked' if made else 'linked before'}: {_name(one)} and {_name(two)}")
+
+
+@person.command()
+def unlink(contact: One, other: Other, table: TableName, by: By) -> None:
+    """Undo what links the first conversation with the second; a platform's word does not link them again."""
+    from functions.common.clock import system_clock
+
+    with one_line():
+        people = people_of(table)
+        one, two = _known(people, contact), _known(people, other)
+        left = people.unlink(one, two, by=by, at=system_clock())
+        print(f"parted: {_name(one)} from {_name(two)}")
+        for found in left:
+            print(f"they are still linked over another conversation: {_why(found)}; see postroom person show")
+
+
+def people_of(table: str) -> People:
+    """Everybody in a table, with this machine's AWS credentials."""
+    from functions.common.aws import client
+    from functions.common.dynamo_links import DynamoLinks
+    from functions.common.dynamo_store import DynamoStore
+    from functions.common.identity import People
+    from functions.common.table import Table
+
+    there = Table(client("dynamodb"), table)
+    return People(DynamoStore(there, shards=1), DynamoLinks(there))  # no index is read or written here
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What went wrong, in one line on stderr, with exit code 1."""
+    from functions.common.errors import Unavailable
+    from functions.common.identity import LinkChanged, NotLinked
+
+    try:
+        yield
+    except NoConversation as error:
+        sys.exit(f"postroom: {error}")
+    except NotLinked as error:
+        sys.exit(f"postroom: nothing links {error} directly")
+    except LinkChanged:
+        sys.exit("postroom: somebody else changed this link just now; look at it with postroom person show")
+    except Unavailable as error:
+        sys.exit(f"postroom: AWS: {' '.join(str(error).split())}")
+
+
+def _known(people: People, named: tuple[str, str, str]) -> Party:
+    from functions.common.identity import Party
+
+    party = Party(channel=named[0], account=named[1], contact=named[2])
+    if people.store.conversation(party.conv) is None:
+        raise NoConversation(f"no conversation of {_name(party)}")
+    return party
+
+
+def _name(party: Party) -> str:
+    return f"{party.channel} {party.account} {party.contact}"
+
+
+def _why(link: Link) -> str:
+    said = ", ".join(f"{act.act} by {act.by} {act.at:%Y-%m-%d %H:%M}Z" for act in link.acts)
+    return f"{link.because}: {said}"
