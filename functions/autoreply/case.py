@@ -49,7 +49,7 @@ class Case:
     @property
     def calendar(self) -> Calendar:
         """When the people are there who would answer this message."""
-        return self.policy.calendar
+        return self.policy.calendar_of(self.judged.routing.team)
 
     @property
     def awaited(self) -> bool:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from functions.autoreply.replybook import Cap, Limits, Notices, ReplyBook, ReplyPolicy
 from functions.autoreply.templates import Template, TemplateInvalid, variables_of
 from functions.common.bundle import Bundle
-from functions.common.calendar import read_calendar
+from functions.common.calendar import read_calendars
 from functions.common.errors import BundleInvalid
 
 VARIABLES = {
@@ -103,8 +103,8 @@ def read_policy(bundle: Bundle) -> ReplyPolicy:
     missing = sorted({"replies", "calendar"} - bundle.sections.keys())
     if missing:
         raise BundleInvalid(f"no section {', '.join(missing)}")
-    book, calendar = read_replies(bundle.sections["replies"]), read_calendar(bundle.sections["calendar"])
-    return ReplyPolicy(bundle=bundle.hash, book=book, calendar=calendar)
+    book, calendars = read_replies(bundle.sections["replies"]), read_calendars(bundle.sections["calendar"])
+    return ReplyPolicy(bundle=bundle.hash, book=book, calendar=calendars.house, teams=calendars.teams)
 
 
 def _limits(limits: _Limits) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -83,9 +83,17 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyPolicy:
-    """What autoreply works by: the bundle's replies, calendar and answers; `bundle` is the bundle's hash."""
+    """What autoreply works by: the bundle's replies, calendar and answers; `bundle` is the bundle's hash.
+
+    `teams` holds the calendars of teams that have their own.
+    """
 
     bundle: str
     book: ReplyBook
     calendar: Calendar
     faq: Answers | None = None
+    teams: Mapping[str, Calendar] = field(default_factory=dict)
+
+    def calendar_of(self, team: str) -> Calendar:
+        """The working hours of the team that a message went to."""
+        return self.teams.get(team, self.calendar)

@@ -145,10 +145,19 @@ class RulesSection(_Part):
     rules: list[Rule]
 
 
+class ServiceLevel(_Part):
+    """Within how many hours a person must have answered. `working` names those that are hours of work, by the team's calendar."""
+
+    urgent: Annotated[float, Field(gt=0, le=8760)] = 2
+    normal: Annotated[float, Field(gt=0, le=8760)] = 24
+    working: Several[Urgency] | None = None
+
+
 class Team(_Part):
-    """A team; `name` is what people see."""
+    """A team; `name` is what people see, `hours` its service level where it has its own."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    hours: ServiceLevel | None = None
 
 
 class Route(_Part):
@@ -156,13 +165,6 @@ class Route(_Part):
 
     when: Labels
     team: Name
-
-
-class ServiceLevel(_Part):
-    """Within how many hours a person must have answered."""
-
-    urgent: Annotated[float, Field(gt=0)] = 2
-    normal: Annotated[float, Field(gt=0)] = 24
 
 
 class PointsTable(_Part):

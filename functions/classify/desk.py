@@ -9,6 +9,7 @@ from functions.classify.escalations import EscalationBus
 from functions.classify.routing import TeamBook, read_teams
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.bundle import Bundle
+from functions.common.calendar import read_calendars
 from functions.common.clock import Clock
 from functions.common.errors import BundleInvalid
 from functions.common.identity import Links
@@ -29,10 +30,11 @@ class Handbook:
 
 def read_handbook(bundle: Bundle) -> Handbook:
     """Compile a bundle; `BundleInvalid` when a section is missing, wrong, or a rule names a team that is not there."""
-    for name in ("rules", "teams"):
+    for name in ("rules", "teams", "calendar"):
         if name not in bundle.sections:
             raise BundleInvalid(f"{name}: missing")
-    rules, teams = read_rules(bundle.sections["rules"]), read_teams(bundle.sections["teams"])
+    rules, calendars = read_rules(bundle.sections["rules"]), read_calendars(bundle.sections["calendar"])
+    teams = read_teams(bundle.sections["teams"], calendars)
     for team, where in rules.teams().items():
         if team not in teams.names():
             raise BundleInvalid(f"{where}: no team {team}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from functions.classify.conditions import matches
 from functions.classify.config import PointsTable, TeamsSection, checked
 from functions.classify.judging import Consequences, Verdict
+from functions.common.calendar import Calendars, NeverOpen
 from functions.common.errors import BundleInvalid
-from functions.common.judgement import Business, Judgement, Risk, Routing
+from functions.common.judgement import Business, Judgement, Risk, Routing, Urgency
 
 # What follows from a risk is fixed by the label sheet.
 HELD: tuple[Risk, ...] = ("money", "credentials")
@@ -21,9 +23,10 @@ FOR_PEOPLE: frozenset[Business] = frozenset({"complaint", "appointment", "after_
 
 @dataclass(frozen=True, slots=True)
 class TeamBook:
-    """The teams and which of them gets what; config/teams.yaml, checked."""
+    """The teams, which of them gets what, and when they work; config/teams.yaml and config/calendar.yaml, checked."""
 
     section: TeamsSection
+    calendars: Calendars
 
     @property
     def default(self) -> str:
@@ -38,13 +41,18 @@ class TeamBook:
         """The team of the first route that matches the labels."""
         return next((route.team for route in self.section.routes if matches(route.when, judgement)), self.default)
 
-    def due_at(self, judgement: Judgement, received_at: datetime) -> datetime:
-        """When a person must have answered."""
-        hours = self.section.hours
-        return received_at + timedelta(hours=hours.urgent if judgement.urgency == "urgent" else hours.normal)
+    def due_at(self, team: str, urgency: Urgency, received_at: datetime) -> datetime:
+        """When somebody of the team must have answered. A team that never works is held to the clock."""
+        its = self.section.teams.get(team)
+        hours = (its and its.hours) or self.section.hours
+        within = timedelta(hours=hours.urgent if urgency == "urgent" else hours.normal)
+        if urgency in (hours.working or ()):
+            with suppress(NeverOpen):
+                return self.calendars.of(team).after_working(received_at, within)
+        return received_at + within
 
 
-def read_teams(section: dict[str, Any]) -> TeamBook:
+def read_teams(section: dict[str, Any], calendars: Calendars) -> TeamBook:
     """The team book out of the bundle's section `teams`; `BundleInvalid` names the field that is wrong."""
     teams = checked(TeamsSection, "teams", section)
     named = {"teams.default": teams.default} | {
@@ -53,7 +61,7 @@ def read_teams(section: dict[str, Any]) -> TeamBook:
     for where, team in named.items():
         if team not in teams.teams:
             raise BundleInvalid(f"{where}: no team {team}")
-    return TeamBook(teams)
+    return TeamBook(teams, calendars)
 
 
 def route(verdict: Verdict, teams: TeamBook, *, received_at: datetime, first_contact: bool, from_bot: bool) -> Routing:
@@ -65,10 +73,11 @@ def route(verdict: Verdict, teams: TeamBook, *, received_at: datetime, first_con
     points = _points(teams.section.points, judgement, first_contact) | wanted.points
     must = bool(hold or escalate or _is_for_people(judgement))
     no_reply = wanted.no_reply or judgement.opt_out or judgement.spam != "none" or from_bot
+    team = wanted.team or teams.team(judgement)
     return Routing(
-        team=wanted.team or teams.team(judgement),
+        team=team,
         priority=max(0, sum(points.values())),
-        due_at=teams.due_at(judgement, received_at),
+        due_at=teams.due_at(team, judgement.urgency, received_at),
         hold=hold,
         escalate=escalate,
         tags=wanted.tags,

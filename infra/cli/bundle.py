@@ -6,11 +6,13 @@ like a date stays the text that it is.
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from functions.common.bundle import dump_bundle
+from infra.cli.holidays import HolidaysUnknown, compile_calendar, unpublished
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
 LOCAL = ".local"
@@ -20,9 +22,25 @@ class ConfigInvalid(Exception):
     """A file in config/ cannot be read; the message names it and the place, in one line."""
 
 
-def compile_bundle(directory: Path = CONFIG) -> bytes:
-    """The bundle's document, as functions read it and as it is published."""
-    return dump_bundle(read_sections(directory))
+def compile_bundle(directory: Path = CONFIG, *, today: date | None = None) -> bytes:
+    """The bundle's document, as functions read it and as it is published. It holds the holidays of the years about `today` (UTC)."""
+    return dump_bundle(compiled_sections(directory, today=today))
+
+
+def compiled_sections(directory: Path = CONFIG, *, today: date | None = None) -> dict[str, Any]:
+    """The sections as functions read them: as the files have them, but for what is looked up or worked out once, here."""
+    sections = read_sections(directory)
+    if "calendar" in sections:
+        try:
+            sections["calendar"] = compile_calendar(sections["calendar"], today or datetime.now(UTC).date())
+        except HolidaysUnknown as error:
+            raise ConfigInvalid(str(error)) from None
+    return sections
+
+
+def notices(directory: Path = CONFIG, *, today: date | None = None) -> list[str]:
+    """What an operator should know about files that are sound, one line each."""
+    return list(unpublished(read_sections(directory).get("calendar", {}), today or datetime.now(UTC).date()))
 
 
 def read_sections(directory: Path = CONFIG) -> dict[str, Any]:

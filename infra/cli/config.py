@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle
+from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle, notices
 
 if TYPE_CHECKING:
     from functions.common.bundle import Bundle
@@ -26,6 +26,7 @@ def check(directory: Directory = CONFIG) -> None:
     """Validate every file as the functions will, and the names by which one file refers to another."""
     with _one_line():
         bundle = checked(directory)
+        _give_notices(directory)
     print(f"{len(bundle.sections)} files are sound; the bundle would be {bundle.hash}")
 
 
@@ -44,6 +45,7 @@ def publish(
         _keeps_teams(bundle, bucket, set(drop_team or ()))
         document = dump_bundle(bundle.sections)
         client("s3").put_object(Bucket=bucket, Key=CURRENT_KEY, Body=document, Metadata={"bundle": bundle.hash})
+        _give_notices(directory)
     print(f"published {bundle.hash}")
 
 
@@ -89,10 +91,24 @@ def checked(directory: Path = CONFIG) -> Bundle:
     read_escalation(bundle)
     read_retention(bundle.sections["retention"])
     templates = read_replies(bundle.sections["replies"]).names
+    _knows_teams(bundle)
     for template, where in read_handbook(bundle).rules.templates().items():
         if template not in templates:
             raise BundleInvalid(f"{where}: replies.yaml has no template {template}")
     return bundle
+
+
+def _give_notices(directory: Path) -> None:
+    for notice in notices(directory):
+        print(f"postroom: notice: {notice}", file=sys.stderr, flush=True)
+
+
+def _knows_teams(bundle: Bundle) -> None:
+    from functions.common.errors import BundleInvalid
+
+    unknown = sorted(set(bundle.sections["calendar"].get("teams", {})) - set(bundle.sections["teams"]["teams"]))
+    if unknown:
+        raise BundleInvalid(f"calendar.teams: teams.yaml has no team {unknown[0]}")
 
 
 def _keeps_teams(bundle: Bundle, bucket: str, dropped: set[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,17 @@ from functions.autoreply.service import Desk
 from functions.channels import registry
 from functions.channels.contract import HttpResult
 from functions.common import keys
-from functions.common.calendar import read_calendar
+from functions.common.calendar import read_calendars
 from functions.common.judgement import Judged, Judgement, Routing
 from functions.common.message import Contact, Message, ReplyWindow, Verification
 from functions.common.store import AlreadyReserved, Conversation, Reply, flagged
 from functions.common.wire import ReplyTask
+from infra.cli.bundle import compiled_sections
 
 CONFIG = Path(__file__).parents[2] / "config"
 REPLIES = yaml.safe_load((CONFIG / "replies.yaml").read_text("utf-8"))
-CALENDAR = yaml.safe_load((CONFIG / "calendar.yaml").read_text("utf-8"))
-POLICY = ReplyPolicy(bundle="0123456789ab", book=read_replies(REPLIES), calendar=read_calendar(CALENDAR))
+CALENDAR = compiled_sections(CONFIG, today=date(2026, 11, 20))["calendar"]
+POLICY = ReplyPolicy(bundle="0123456789ab", book=read_replies(REPLIES), calendar=read_calendars(CALENDAR).house)
 OPEN = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)  # a Friday, 10:00 in Shanghai
 SHUT = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)  # the same Friday, 21:00
 GENERIC = {"secret": "whsec_bmV3LW5ldy1uZXctbmV3LW5ldw==", "reply_url": "https://crm.example/replies"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Annotated, Any, get_args, get_origin
+from types import SimpleNamespace, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
 import typer
@@ -120,6 +120,9 @@ def field_paths(kind: Any, path: str = "") -> list[str]:
         return [found for name, inner in below for found in field_paths(inner, name.removeprefix("."))]
     if get_origin(kind) is Annotated:
         return field_paths(get_args(kind)[0], path)
+    if get_origin(kind) in (Union, UnionType):  # a part that may be left out
+        (kind, *others) = (given for given in get_args(kind) if given is not type(None))
+        return [path] if others else field_paths(kind, path)
     for container, mark in ((dict, ".*"), (list, "[]"), (tuple, "[]")):
         if get_origin(kind) is container:
             item = get_args(kind)[0] if container is not dict else get_args(kind)[1]

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.common.calendar import NeverOpen, read_calendar
+from functions.common.calendar import NeverOpen, read_calendar, read_calendars
 from functions.common.errors import BundleInvalid
+from infra.cli.bundle import compiled_sections
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 OFFICE = {
@@ -44,11 +43,10 @@ def test_hours_holidays_and_make_up_workdays(moment, is_open, next_open):
 
 
 def test_the_shipped_calendar_is_open_on_a_saturday_and_shut_on_the_national_day():
-    shipped = yaml.safe_load((Path(__file__).parents[2] / "config" / "calendar.yaml").read_text("utf-8"))
-    calendar = read_calendar(shipped)
+    calendar = read_calendars(compiled_sections(today=date(2026, 9, 1))["calendar"]).house
     assert calendar.is_open(_local("2026-11-21 10:00"))
     assert not calendar.is_open(_local("2026-11-22 10:00"))
-    assert calendar.next_open(_local("2026-09-30 18:00")) == _local("2026-10-05 09:00")
+    assert calendar.next_open(_local("2026-09-30 18:00")) == _local("2026-10-08 09:00")
 
 
 def test_a_calendar_without_hours_says_so_instead_of_searching_for_ever():
@@ -99,8 +97,70 @@ def test_the_next_opening_is_open_is_not_past_and_nothing_is_open_before_it(mome
         {"zone": "UTC", "week": {"mon": [["09:00+08:00", "18:00+08:00"]]}},
         {"zone": "UTC", "week": {"mon": "09:00-18:00"}},
         {"zone": "UTC", "week": {}, "days": {"1 May": []}},
+        {"zone": "UTC", "week": {"mon": [["09:00", "13:00"], ["12:00", "18:00"]]}},
+        {"zone": "UTC", "week": {}, "answers_per_hour": 0},
+        {"zone": "UTC", "week": {}, "answers_per_hour": "many"},
     ],
 )
 def test_a_calendar_that_cannot_be_meant_is_refused(raw):
     with pytest.raises(BundleInvalid, match="calendar"):
         read_calendar(raw)
+
+
+def test_working_time_leaves_out_lunch_nights_weekends_and_holidays():
+    calendar = read_calendar(OFFICE)
+    assert calendar.working_time(_local("2026-09-30 11:30"), _local("2026-09-30 13:30")) == timedelta(hours=1)
+    assert calendar.working_time(_local("2026-09-30 17:00"), _local("2026-10-05 10:00")) == timedelta(hours=2)
+    assert calendar.working_time(_local("2026-10-01 00:00"), _local("2026-10-03 00:00")) == timedelta()
+    assert calendar.working_time(_local("2026-09-30 17:00"), _local("2026-09-30 10:00")) == timedelta()
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 6, 30), timezones=st.just(UTC)),
+    st.integers(1, 60 * 100).map(lambda minutes: timedelta(minutes=minutes)),
+)
+def test_so_much_working_time_lies_before_the_moment_at_which_it_has_passed(moment, time):
+    calendar = read_calendar(OFFICE)
+    after = calendar.after_working(moment, time)
+    assert calendar.working_time(moment, after) == time
+    assert calendar.is_open(after - timedelta(microseconds=1))
+
+
+def test_working_time_across_a_night_with_25_hours():
+    around = read_calendar({"zone": "Europe/London", "week": {day: [["00:00", "24:00"]] for day in ("sat", "sun", "mon")}})
+    zone = ZoneInfo("Europe/London")
+    assert around.working_time(_local("2026-10-24 12:00", zone), _local("2026-10-25 12:00", zone)) == timedelta(hours=25)
+
+
+def test_an_answer_comes_when_those_before_have_theirs_and_never_before_the_opening():
+    calendar = read_calendar(OFFICE | {"answers_per_hour": 10})
+    evening = _local("2026-09-29 20:00")
+    assert calendar.answered_by(evening, 0) == _local("2026-09-30 09:06")
+    assert calendar.answered_by(evening, 39) == _local("2026-09-30 14:00"), "lunch is no work"
+    assert calendar.answered_by(evening, 99) == _local("2026-10-05 11:00"), "nor are holidays and a weekend"
+    with pytest.raises(NeverOpen):
+        calendar.answered_by(evening, 10**6)
+
+
+def test_the_last_working_day_of_a_month_knows_make_up_workdays_and_holidays():
+    house = read_calendars(compiled_sections(today=date(2026, 1, 15))["calendar"]).house
+    assert house.last_working_day(2026, 1) == date(2026, 1, 31), "a Saturday on which we are there"
+    assert read_calendar(OFFICE).last_working_day(2026, 10) == date(2026, 10, 30)
+    office = read_calendar(OFFICE | {"days": {"2026-02-28": [["09:00", "18:00"]], "2026-09-30": []}})
+    assert office.last_working_day(2026, 2) == date(2026, 2, 28)
+    assert office.last_working_day(2026, 9) == date(2026, 9, 29)
+    with pytest.raises(NeverOpen, match="2026-05"):
+        read_calendar({"zone": "UTC", "week": {}}).last_working_day(2026, 5)
+
+
+def test_teams_have_their_own_hours_or_the_houses():
+    calendars = read_calendars(OFFICE | {"teams": {"night": OFFICE | {"week": {"mon": [["20:00", "24:00"]]}}}})
+    assert calendars.of("night").is_open(_local("2026-11-23 21:00")) and not calendars.of("desk").is_open(
+        _local("2026-11-23 21:00")
+    )
+    assert calendars.of(None) is calendars.house
+    with pytest.raises(BundleInvalid, match=r"calendar\.teams\.night"):
+        read_calendars(OFFICE | {"teams": {"night": {"week": {}}}})
+    for wrong in ([], {"teams": []}, {"teams": {"a": 1}}):
+        with pytest.raises(BundleInvalid, match="calendar"):
+            read_calendars(wrong)

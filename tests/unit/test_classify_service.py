@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
 from functions.classify.desk import Desk, read_handbook
@@ -25,15 +24,14 @@ from functions.common.sqs_batch import Record
 from functions.common.store import Conversation, ConversationChanged
 from functions.common.table import to_item
 from functions.common.wire import Inbound, dumps, read_reply_task
+from infra.cli.bundle import compiled_sections
 from tests.fakes.memory_links import MemoryLinks
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.test_queues import FakeSqs, QuietTelemetry
 
 CONFIG = Path(__file__).parents[2] / "config"
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
-HANDBOOK = read_handbook(
-    Bundle("0123456789ab", {name: yaml.safe_load((CONFIG / f"{name}.yaml").read_text("utf-8")) for name in ("rules", "teams")})
-)
+HANDBOOK = read_handbook(Bundle("0123456789ab", compiled_sections(CONFIG)))
 
 
 class FakeSqsKeepingBodies(FakeSqs):

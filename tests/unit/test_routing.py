@@ -15,6 +15,7 @@ from functions.classify.desk import read_handbook
 from functions.classify.judging import Consequences, Verdict
 from functions.classify.routing import read_teams, route
 from functions.common.bundle import Bundle
+from functions.common.calendar import WEEKDAYS, read_calendars
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Judged, Judgement, Routing
 from functions.common.message import Contact
@@ -22,7 +23,9 @@ from functions.common.store import APPLIED_KEPT, Conversation
 from tests.contract.test_store import judged
 
 CONFIG = Path(__file__).parents[2] / "config"
-TEAMS = read_teams(yaml.safe_load((CONFIG / "teams.yaml").read_text("utf-8")))
+HOURS = {"zone": "Asia/Shanghai", "week": {day: [["09:00", "12:00"], ["13:00", "18:00"]] for day in WEEKDAYS[:5]}}
+CALENDARS = read_calendars({**HOURS, "teams": {"night": {"zone": "Asia/Shanghai", "week": {}}}})
+TEAMS = read_teams(yaml.safe_load((CONFIG / "teams.yaml").read_text("utf-8")), CALENDARS)
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 
@@ -60,6 +63,25 @@ def test_a_rule_may_name_the_team() -> None:
 def test_urgent_is_due_in_two_hours_and_everything_else_in_a_day() -> None:
     assert routed({"urgency": "urgent"}).due_at == NOW + timedelta(hours=2)
     assert routed().due_at == NOW + timedelta(hours=24)
+
+
+def test_hours_of_work_follow_the_teams_calendar_and_hours_of_the_clock_do_not() -> None:
+    section = {
+        "teams": {
+            "day": {"name": "D"},
+            "fast": {"name": "F", "hours": {"urgent": 1, "normal": 4, "working": ["urgent", "normal"]}},
+            "night": {"name": "N"},
+        },
+        "default": "day",
+        "hours": {"urgent": 2, "normal": 8, "working": "normal"},
+    }
+    teams = read_teams(section, CALENDARS)
+    friday_evening = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)  # 17:00 in Shanghai
+    assert teams.due_at("day", "normal", friday_evening) == datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    assert teams.due_at("day", "urgent", friday_evening) == friday_evening + timedelta(hours=2)
+    assert teams.due_at("fast", "normal", friday_evening) == datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+    assert teams.due_at("fast", "urgent", friday_evening + timedelta(hours=3)) == datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+    assert teams.due_at("night", "normal", friday_evening) == friday_evening + timedelta(hours=8), "it never works"
 
 
 @pytest.mark.parametrize("risk", ["money", "credentials"])
@@ -133,7 +155,7 @@ def test_spam_bots_and_opt_outs_are_not_answered() -> None:
 )
 def test_a_wrong_field_of_teams_is_named(section: dict[str, Any], where: str) -> None:
     with pytest.raises(BundleInvalid) as refused:
-        read_teams(section)
+        read_teams(section, CALENDARS)
     assert str(refused.value).startswith(where)
 
 
@@ -141,9 +163,11 @@ def test_a_bundle_whose_rules_name_an_unknown_team_is_refused() -> None:
     rule = {"name": "r", "when": {"contains": "a"}, "then": {"team": "nobody"}}
     teams = {"teams": {"a": {"name": "A"}}, "default": "a"}
     with pytest.raises(BundleInvalid, match=r"rules\.r\.then\.team: no team nobody"):
-        read_handbook(Bundle("h", {"rules": {"version": "1", "rules": [rule]}, "teams": teams}))
+        read_handbook(Bundle("h", {"rules": {"version": "1", "rules": [rule]}, "teams": teams, "calendar": HOURS}))
     with pytest.raises(BundleInvalid, match="rules: missing"):
-        read_handbook(Bundle("h", {"teams": teams}))
+        read_handbook(Bundle("h", {"teams": teams, "calendar": HOURS}))
+    with pytest.raises(BundleInvalid, match="calendar: missing"):
+        read_handbook(Bundle("h", {"rules": {"version": "1", "rules": []}, "teams": teams}))
 
 
 # --- conversations ---------------------------------------------------------------------------------------------------
