@@ -8,6 +8,9 @@ from functions.archive.due import Reading
 from functions.archive.parts import Filed, Part, PartWriter
 from functions.archive.retention import Retention
 
+# A part in the making takes a quarter of a megabyte, whatever is in it: after days of outage many days meet in a batch.
+_OPEN_PARTS = 64
+
 
 class Batch:
     """Messages by day and channel, compressed as they come, and the conversations that were read to their end."""
@@ -16,6 +19,7 @@ class Batch:
         self.readings: list[Reading] = []
         self._retention = retention
         self._writers: dict[tuple[str, str], PartWriter] = {}
+        self.items = 0
         self._messages = 0
         self._bytes = 0
 
@@ -24,7 +28,7 @@ class Batch:
         """Whether it should be written before more is collected."""
         policy = self._retention
         size = max(self._messages, len(self.readings))
-        return size >= policy.batch_messages or self._bytes >= policy.batch_bytes
+        return size >= policy.batch_messages or self._bytes >= policy.batch_bytes or len(self._writers) >= _OPEN_PARTS
 
     @property
     def empty(self) -> bool:
@@ -34,6 +38,8 @@ class Batch:
     def take(self, found: Filed | Reading) -> None:
         """Collect a message, or note the end of a conversation."""
         if isinstance(found, Reading):
+            if self.readings and self.readings[-1].conversation is found.conversation:
+                self.readings.pop()  # a note of how far it was read; this one says more
             self.readings.append(found)
             return
         message = found.judged.message
@@ -41,6 +47,7 @@ class Batch:
         writer = self._writers.get(place) or self._writers.setdefault(place, PartWriter(*place))
         self._bytes += writer.add(found)
         self._messages += 1
+        self.items += found.items
 
     def parts(self) -> Iterator[Part]:
         """The finished parts, oldest day first, one at a time."""

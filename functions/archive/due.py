@@ -1,16 +1,19 @@
 """What is due for the archive: conversations by way of the sparse `archive` index, and of each the messages that no part holds yet.
 
-A conversation's messages are read from the oldest on, archived ones too, and those are passed over here. No narrower range would be
-right: keys sort by the platform's time, the index by receipt, and a platform may deliver days late, lie, or give no time at all (all
-its keys begin with zeros). A filter in DynamoDB would read, and charge for, just as much, and hide from `items_read` what it cost.
-Replies are read from the first message that needs one, side by side with the messages, so nothing is held but one of each.
+A conversation's messages are read from where unarchived ones begin in the order of keys, which the conversation knows
+(`unarchived_from`). Archived ones may lie behind that: keys sort by the platform's time, the index by receipt, and a platform may deliver
+days late, lie, or give no time at all (all its keys begin with zeros). Those are read and passed over here; a filter in DynamoDB would
+read, and charge for, just as much, and hide from `items_read` what it cost. Replies are read from the first message that needs one, side
+by side with the messages, so nothing is held but one of each. In a long conversation a note is made from time to time of how far it was
+read, so that a run which is cut short need not be repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 
 from functions.archive.parts import Filed, reply_from
 from functions.archive.retention import Retention
@@ -22,20 +25,37 @@ from functions.common.store import Conversation, Reply, unsettled
 from functions.common.table import Item, Table
 from functions.common.telemetry import Telemetry
 
+# So many messages of one conversation are filed before a note is made.
+NOTE_EVERY = 2_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """A stored message that this code cannot read. It stays where it is, and so does its conversation's entry in the index."""
 
     received_at: datetime
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remainder:
+    """What no part holds of a conversation: since which receipt, and from where in the order of keys. Nothing: neither."""
+
+    since: datetime | None = None
+    start: str | None = None
+
+    def with_message(self, received_at: datetime, suffix: str) -> Remainder:
+        """With one message more, which comes later in the order of keys."""
+        return Remainder(since=min(received_at, self.since or received_at), start=self.start or suffix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A conversation that was read to its end, as it was before; `remaining` is the oldest receipt that is still not settled."""
+    """How far a conversation was read, as it was before: to its end (`whole`), or to where `remaining` begins."""
 
     conversation: Conversation
-    remaining: datetime | None
+    remaining: Remainder
+    whole: bool = True
 
 
 class DueReader:
@@ -46,28 +66,39 @@ class DueReader:
         self.shards = shards
         self.telemetry = telemetry
         self.items_read = 0
+        self._lock = Lock()
 
     def read(self, retention: Retention, now: datetime) -> Iterator[Filed | Reading]:
         """Every settled message, conversation by conversation, each closed by its `Reading`."""
         for conversation in self._conversations(retention, now):
-            before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
-            remaining = None
-            for filed in self.unarchived(conversation.conv):
-                received = _received(filed)
-                if isinstance(filed, Filed) and received < before:
-                    yield filed
-                else:
-                    remaining = min(received, remaining or received)
-            yield Reading(conversation=conversation, remaining=remaining)
+            yield from self._settled(conversation, now - (retention.at_latest if unsettled(conversation) else retention.quiet))
 
-    def remaining(self, conv: str) -> datetime | None:
-        """The oldest receipt among the conversation's messages that no part holds."""
-        return min(map(_received, self.unarchived(conv)), default=None)
+    def remaining(self, conversation: Conversation) -> Remainder:
+        """What no part holds of the conversation."""
+        left = Remainder()
+        for filed in self.unarchived(conversation):
+            left = left.with_message(*_place(filed))
+        return left
 
-    def unarchived(self, conv: str) -> Iterator[Filed | Unreadable]:
+    def _settled(self, conversation: Conversation, before: datetime) -> Iterator[Filed | Reading]:
+        """The messages received before `before`. The first is filed with the conversation, so that the archive knows that too."""
+        left, count = Remainder(), 0
+        for filed in self.unarchived(conversation):
+            received, suffix = _place(filed)
+            if not isinstance(filed, Filed) or received >= before:
+                left = left.with_message(received, suffix)
+                continue
+            yield replace(filed, conversation=None if count else conversation)
+            count += 1
+            if count % NOTE_EVERY == 0:
+                so_far = Remainder(since=conversation.unarchived_since, start=left.start or suffix)
+                yield Reading(conversation=conversation, remaining=so_far, whole=False)
+        yield Reading(conversation=conversation, remaining=left)
+
+    def unarchived(self, conversation: Conversation) -> Iterator[Filed | Unreadable]:
         """The conversation's messages that no part holds, each with its reply, in the order of their keys."""
-        pk, replies = keys.conversation_pk(conv), None
-        for item in self._items(pk, "M#", "M$"):
+        pk, replies = keys.conversation_pk(conversation.conv), None
+        for item in self._items(pk, f"M#{conversation.unarchived_from or ''}", "M$"):
             if "archived" in item:
                 continue
             suffix = item["sk"].removeprefix("M#")
@@ -77,7 +108,7 @@ class DueReader:
                 yield Filed(judged=judged, reply=replies.to(suffix, judged.message.message_id))
             except MalformedEnvelope as fault:
                 self.telemetry.error("message_unreadable", fault, pk=pk, sk=item["sk"])
-                yield Unreadable(received_at=_stated_receipt(item))
+                yield Unreadable(received_at=_stated_receipt(item), suffix=suffix)
 
     def _conversations(self, retention: Retention, now: datetime) -> Iterator[Conversation]:
         before = to_iso(now - retention.quiet)
@@ -99,7 +130,8 @@ class DueReader:
 
     def _counted(self, items: Iterator[Item]) -> Iterator[Item]:
         for item in items:
-            self.items_read += 1
+            with self._lock:
+                self.items_read += 1
             yield item
 
 
@@ -127,8 +159,12 @@ def _is_due(conversation: Conversation, retention: Retention, now: datetime) -> 
     return since is not None and since < now - wait
 
 
-def _received(filed: Filed | Unreadable) -> datetime:
-    return filed.judged.message.received_at if isinstance(filed, Filed) else filed.received_at
+def _place(filed: Filed | Unreadable) -> tuple[datetime, str]:
+    """Receipt and place in the order of keys."""
+    if isinstance(filed, Unreadable):
+        return filed.received_at, filed.suffix
+    message = filed.judged.message
+    return message.received_at, keys.split(message.message_id).suffix
 
 
 def _stated_receipt(item: Item) -> datetime:

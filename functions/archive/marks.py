@@ -7,9 +7,8 @@ Every step may be repeated, by two runs at once too: a mark is conditional on th
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
-from functions.archive.due import DueReader, Reading
+from functions.archive.due import DueReader, Reading, Remainder
 from functions.archive.parts import Filed
 from functions.common import keys
 from functions.common.store import Conversation, ConversationChanged, Store
@@ -27,6 +26,7 @@ class Marks:
         self.store = store
         self.reader = reader
         self.telemetry = telemetry
+        self._noted: dict[str, tuple[Conversation, Conversation]] = {}
 
     def mark(self, filed: Filed, part: str, expires: int) -> None:
         """Name the part on a message and its reply and let both expire at `expires`, epoch seconds."""
@@ -37,23 +37,35 @@ class Marks:
 
     def settle(self, reading: Reading) -> None:
         """Let the index know what is left of a conversation whose settled messages are all marked."""
-        before: Conversation | None = reading.conversation
-        remaining = reading.remaining
+        before, remaining = self._last_seen(reading), reading.remaining
         for _ in range(_TRIES):
-            if before is None or before.unarchived_since == remaining or self._applied(before, remaining):
-                return
+            if before is None or _left(before) == remaining:
+                return None
+            if after := self._applied(before, remaining):
+                return self._note(reading, after)
             # A message came meanwhile. The conversation is read before its messages: whoever stores one later changes it again.
             before = self.store.conversation(reading.conversation.conv)
-            remaining = self.reader.remaining(reading.conversation.conv)
+            remaining = self.reader.remaining(before) if before else remaining
         # It stays in the index as it was, and the next run sees to it.
         self.telemetry.warning("conversation_kept_changing", conversation=reading.conversation.conv)
+        return None
 
-    def _applied(self, before: Conversation, remaining: datetime | None) -> bool:
+    def _last_seen(self, reading: Reading) -> Conversation | None:
+        """The conversation as it was read, or as an earlier note about this reading left it."""
+        read, noted = self._noted.pop(reading.conversation.conv, (None, None))
+        return noted if read is reading.conversation else reading.conversation
+
+    def _note(self, reading: Reading, after: Conversation) -> None:
+        if not reading.whole:
+            self._noted[after.conv] = reading.conversation, after
+
+    def _applied(self, before: Conversation, remaining: Remainder) -> Conversation | None:
+        after = replace(before, unarchived_since=remaining.since, unarchived_from=remaining.start)
         try:
-            self.store.apply(before, replace(before, unarchived_since=remaining))
+            self.store.apply(before, after)
         except ConversationChanged:
-            return False
-        return True
+            return None
+        return replace(after, rev=before.rev + 1)
 
     def _mark(self, conv: str, sk: str, part: str, expires: int) -> None:
         pk, values = keys.conversation_pk(conv), {":part": part, ":expires": expires}
@@ -64,3 +76,7 @@ class Marks:
             # Marked before a crash, or gone (expired, erased) since it was filed. In another part it must not be.
             if refused.item and refused.item["archived"] != part:
                 self.telemetry.warning("filed_twice", pk=pk, sk=sk, part=part, other=refused.item["archived"])
+
+
+def _left(conversation: Conversation) -> Remainder:
+    return Remainder(since=conversation.unarchived_since, start=conversation.unarchived_from)

@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from functions.common.errors import MalformedEnvelope, Retryable
 from functions.common.judgement import Judged
-from functions.common.store import Reply
+from functions.common.store import Conversation, Reply
 from functions.common.wire import dumps, judged_from, plain
 
 _CHUNK = 1 << 16
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
+_CONVERSATION: TypeAdapter[Conversation] = TypeAdapter(Conversation)
+T = TypeVar("T")
 
 
 class ArchiveUnproven(Retryable):
@@ -39,10 +41,19 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filed:
-    """One message as the archive keeps it: masked, with everything said of it and our reply if there was one."""
+    """One message as the archive keeps it: masked, with everything said of it and our reply if there was one.
+
+    `conversation` stands with the first message that a run files of a conversation: as it was when it was read.
+    """
 
     judged: Judged
     reply: Reply | None
+    conversation: Conversation | None = None
+
+    @property
+    def items(self) -> int:
+        """How many of the table's items it holds."""
+        return 1 + (self.reply is not None) + (self.conversation is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +83,10 @@ def line(filed: Filed) -> bytes:
     message = filed.judged.message
     # What a reply was addressed with (a session's webhook, say) is a key, and of no use later.
     judged = replace(filed.judged, message=replace(message, reply=replace(message.reply, token=None)))
-    return (dumps({"version": 1, **plain(judged), "reply": filed.reply and plain(filed.reply)}) + "\n").encode()
+    raw = {"version": 1, **plain(judged), "reply": filed.reply and plain(filed.reply)}
+    if filed.conversation is not None:
+        raw["conversation"] = plain(filed.conversation)
+    return (dumps(raw) + "\n").encode()
 
 
 class PartWriter:
@@ -139,16 +153,24 @@ def read_part(stream: Stream) -> Iterator[Filed]:
 
 def reply_from(stored: dict[str, Any]) -> Reply:
     """A reply out of its plain form; `MalformedEnvelope` when it does not fit."""
+    return _checked(_REPLY, "Reply", stored)
+
+
+def _checked(adapter: TypeAdapter[T], name: str, stored: Any) -> T:
     try:
-        return _REPLY.validate_python(stored)
+        return adapter.validate_python(stored)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise MalformedEnvelope(f"Reply.{'.'.join(map(str, first['loc']))}: {first['type']}") from None
+        raise MalformedEnvelope(f"{name}.{'.'.join(map(str, first['loc']))}: {first['type']}") from None
 
 
 def _filed(text: bytes) -> Filed:
     raw = json.loads(text)
     if not isinstance(raw, dict) or raw.pop("version") != 1:
         raise MalformedEnvelope("a version of the archive that this code does not know")
-    reply = raw.pop("reply")
-    return Filed(judged=judged_from(raw), reply=None if reply is None else reply_from(reply))
+    reply, conversation = raw.pop("reply"), raw.pop("conversation", None)
+    return Filed(
+        judged=judged_from(raw),
+        reply=None if reply is None else reply_from(reply),
+        conversation=None if conversation is None else _checked(_CONVERSATION, "Conversation", conversation),
+    )

@@ -6,14 +6,15 @@ it; from the commit on it counts, and a later run finishes it before it collects
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.batch import Batch
 from functions.archive.bucket import ArchiveBucket, part_key
+from functions.archive.crew import Crew
 from functions.archive.due import DueReader, Reading
 from functions.archive.manifests import Ledger, Manifest, Pending, Superseded, intent
 from functions.archive.marks import Marks
@@ -21,6 +22,7 @@ from functions.archive.parts import ArchiveUnproven, Filed, Part
 from functions.archive.retention import Retention
 from functions.common.telemetry import Telemetry
 
+T = TypeVar("T")
 # Longer than Lambda lets any run live: after it no earlier run can still write the object of a part that was discarded.
 _LONGEST_RUN = timedelta(minutes=20)
 
@@ -33,6 +35,7 @@ class Cabinet:
     bucket: ArchiveBucket
     reader: DueReader
     marks: Marks
+    crew: Crew
     retention: Callable[[], Retention]
     telemetry: Telemetry
 
@@ -44,6 +47,7 @@ class Summary:
     run: str
     parts: list[Manifest] = field(default_factory=list)
     conversations: int = 0
+    items: int = 0
     finished: int = 0
     discarded: int = 0
     more: bool = False
@@ -95,10 +99,9 @@ class _Run:
         while batch := self._collect(due):
             for part in batch.parts():
                 self._finish(self._write(part))
-            for reading in batch.readings:
-                self.time.check()
-                self.cabinet.marks.settle(reading)
-            self.summary.conversations += len(batch.readings)
+            self.cabinet.crew.each(self.cabinet.marks.settle, self._in_time(batch.readings))
+            self.summary.conversations += sum(reading.whole for reading in batch.readings)
+            self.summary.items += batch.items
 
     def _recover(self, pending: Pending) -> None:
         manifest = self.cabinet.ledger.stored(pending.day, pending.part)
@@ -156,11 +159,20 @@ class _Run:
     def _finish(self, manifest: Manifest) -> None:
         """Everything that follows from a commit; may be repeated."""
         self.cabinet.bucket.put_manifest(manifest)
-        for filed in self.cabinet.bucket.messages(manifest):
-            self.time.check()
-            expires = self.retention.expiry(filed.judged.message.received_at, self.now)
-            self.cabinet.marks.mark(filed, manifest.part, expires)
+        self.cabinet.crew.each(
+            lambda filed: self.cabinet.marks.mark(filed, manifest.part, self._expiry(filed)),
+            self._in_time(self.cabinet.bucket.messages(manifest)),
+        )
         self.cabinet.ledger.done(manifest)
+
+    def _expiry(self, filed: Filed) -> int:
+        return self.retention.expiry(filed.judged.message.received_at, self.now)
+
+    def _in_time(self, things: Iterable[T]) -> Iterator[T]:
+        """The things, one at a time, as long as there is time."""
+        for thing in things:
+            self.time.check()
+            yield thing
 
 
 def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
@@ -169,6 +181,7 @@ def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
         "run": summary.run,
         "messages": summary.messages,
         "conversations": summary.conversations,
+        "items_filed": summary.items,
         "items_read": cabinet.reader.items_read,
         "finished": summary.finished,
         "discarded": summary.discarded,

@@ -11,10 +11,15 @@ from functions.common.bundle import DEFAULT_PATH
 
 
 class Settings(settings.Settings):
-    """`index_shards`: over how many partitions the `archive` index is spread; the same number for every function."""
+    """`index_shards`: over how many partitions the `archive` index is spread; the same number for every function.
+
+    `aws_lambda_function_name` is set by Lambda itself. `writers` is how many items are marked at a time.
+    """
 
     table_name: str
     index_shards: int = Field(ge=1, le=1000)
     archive_bucket: str
     config_bucket: str
     bundle_path: Path = DEFAULT_PATH
+    aws_lambda_function_name: str = "archive"
+    writers: int = Field(default=8, ge=1, le=32)

@@ -9,9 +9,11 @@ from functools import cache
 from secrets import token_hex
 
 from functions.archive.bucket import ArchiveBucket
+from functions.archive.crew import Crew
 from functions.archive.due import DueReader
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
+from functions.archive.relay import Relay
 from functions.archive.retention import Retention, read_retention
 from functions.archive.service import Cabinet
 from functions.archive.settings import Settings
@@ -33,9 +35,15 @@ def cabinet() -> Cabinet:
         bucket=ArchiveBucket(client("s3"), settings.archive_bucket),
         reader=reader,
         marks=Marks(table, DynamoStore(table, shards=settings.index_shards), reader, telemetry),
+        crew=Crew(settings.writers),
         retention=_retention(),
         telemetry=telemetry,
     )
+
+
+def relay() -> Relay:
+    """What calls this function again."""
+    return Relay(client=client("lambda"), function=_settings().aws_lambda_function_name, telemetry=_telemetry())
 
 
 def new_run(now: datetime) -> str:

@@ -36,10 +36,19 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
         last_at=max(before.last_at or heard_at, heard_at),
         opted_out=before.opted_out or judged.judgement.opt_out,
         unarchived_since=min(before.unarchived_since or heard_at, heard_at),
+        unarchived_from=_unarchived_from(before, message),
         vouched=with_vouched(before.vouched, message),
         applied=(*before.applied, applied_mark(message.message_id))[-APPLIED_KEPT:],
     )
     return _with_work(after, judged, default_team) if judged.routing.needs_person else after
+
+
+def _unarchived_from(before: Conversation, message: Message) -> str | None:
+    """Where messages that are not archived begin, in the order of keys, which is not that of receipt; None stays None: anywhere."""
+    suffix = keys.split(message.message_id).suffix
+    if before.unarchived_since is None:
+        return suffix
+    return before.unarchived_from and min(before.unarchived_from, suffix)
 
 
 def _locale(before: Conversation, judged: Judged) -> str | None:

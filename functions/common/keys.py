@@ -30,6 +30,11 @@ class MessageKey(NamedTuple):
     ts13: str
     h: str
 
+    @property
+    def suffix(self) -> str:
+        """What the sort keys of a message, its reply and its original end with."""
+        return f"{self.ts13}#{self.h}"
+
 
 class NotAMessageId(Poison):
     """The text is not a message id of ours."""

@@ -49,7 +49,8 @@ class AlreadyReserved(Exception):
 class Conversation:
     """One contact of one account. `due_at` is when a person must have acted, while `status` says that one must.
 
-    `unarchived_since` is the receipt time of the oldest message that no archive part holds yet; `escalated_for` is the due time about
+    `unarchived_since` is the receipt time of the oldest message that no archive part holds yet, `unarchived_from` where in the order of
+    keys such messages begin (None: anywhere); `escalated_for` is the due time about
     which somebody was last told that it passed. `rev` goes up with every write: it is how two writers notice each other.
     `count` messages were applied; `applied` holds short marks of the last eight. `vouched` are the marks of the person's ids that a
     platform vouches for beyond this account, each noted under that id before it stands here (`identity`).
@@ -71,6 +72,7 @@ class Conversation:
     hold: tuple[str, ...] = ()
     opted_out: bool = False
     unarchived_since: datetime | None = None
+    unarchived_from: str | None = None
     escalated_for: datetime | None = None
     problems: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ METRICS: dict[str, str] = {
     "ReplyRetried": "sends that will be tried again",
     "Archived": "messages in archive parts that were proven readable",
     "ArchiveParts": "archive parts committed",
+    "ArchiveBehind": "ends of a chain of archive runs with work left",
     "ArchiveUnproven": "archive parts that did not read back as written",
     "Overdue": "conversations found past their due time and escalated",
     "BundleRefused": "configuration bundles that could not be taken; the last good one stays in force",

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 
 from functions.common.clock import from_iso, to_iso
 from infra.local.inventory import Inventory
+from infra.local.invocations import Invocations
 from infra.local.payload import Answer, HttpRequest
 from infra.local.queues import QueueWatch
 from infra.local.scheduler import Scheduler, UnknownSchedule
@@ -32,6 +33,7 @@ class Control:
     inventory: Inventory
     queues: QueueWatch
     scheduler: Scheduler
+    invocations: Invocations
     outbox: Callable[[], Sequence[Delivered]]
 
     def answer(self, request: HttpRequest) -> Answer | None:
@@ -39,7 +41,7 @@ class Control:
         if request.raw_path == "/health":
             return Answer.json(200, {"status": "ok"})
         if not request.raw_path.startswith(PREFIX):
-            return None
+            return self.invocations.answer(request)
         name, _, rest = request.raw_path.removeprefix(PREFIX).partition("/")
         method, endpoint = self._endpoints().get(name, ("", None))
         if endpoint is None or (rest and name != "schedules"):

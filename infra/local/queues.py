@@ -34,10 +34,16 @@ class QueueCount:
 
 
 class QueueWatch:
-    """The template's queues, upstream ones first. `sqs` is a boto3 client, `url(logical id)` where a queue is."""
+    """The template's queues, upstream ones first. `sqs` is a boto3 client, `url(logical id)` where a queue is.
 
-    def __init__(self, sqs: Any, queues: Sequence[Queue], url: Callable[[str], str]) -> None:
+    `also` says whether work is under way that is on no queue.
+    """
+
+    def __init__(
+        self, sqs: Any, queues: Sequence[Queue], url: Callable[[str], str], *, also: Callable[[], bool] = lambda: False
+    ) -> None:
         self._sqs = sqs
+        self._also = also
         self._queues = queues
         self._url = url
         self._dead_letters = {queue.dead_letters for queue in queues}
@@ -49,10 +55,10 @@ class QueueWatch:
     def drain(
         self, seconds: float, *, clock: Callable[[], float] = time.monotonic, pause: Callable[[float], None] = time.sleep
     ) -> bool:
-        """Wait until every queue is empty, seen twice in a row; False when that takes longer than `seconds`."""
+        """Wait until every queue is empty and nothing else under way, seen twice in a row; False when that takes longer than `seconds`."""
         ends, quiet = clock() + seconds, 0
         while True:
-            quiet = 0 if any(count.is_busy for count in self.counts()) else quiet + 1
+            quiet = 0 if self._also() or any(count.is_busy for count in self.counts()) else quiet + 1
             if quiet == 2:
                 return True
             if clock() >= ends:

@@ -26,6 +26,7 @@ from infra.local.errors import CannotStart
 from infra.local.gateway import ANSWER_WITHIN, UNAVAILABLE, Gateway
 from infra.local.intrinsics import REF
 from infra.local.inventory import Inventory
+from infra.local.invocations import Invocations
 from infra.local.payload import Answer, HttpRequest
 from infra.local.poller import RETRY_SECONDS, Poller, Source
 from infra.local.provision import Physical, provision, store_accounts
@@ -127,6 +128,7 @@ class Stack:
         self._listen(loaded)
         platforms, known = self._platforms()
         local = {"BUNDLE_PATH": str(self._bundle()), "PLATFORM_API_ORIGIN": platforms.origin}
+        local |= {"AWS_ENDPOINT_URL_LAMBDA": self.url}
         engine.start()
         physical = provision(loaded, engine.client)
         environments = {function.name: loaded.environment(function, physical) for function in loaded.functions}
@@ -135,7 +137,14 @@ class Stack:
         self._run_functions(loaded, {name: engine.environ | variables | local for name, variables in environments.items()})
         self._scheduler = scheduler = Scheduler(loaded.schedules, self.invoke, clock=self.now)
         self._wake(loaded, engine, physical, scheduler)
-        self._control = _control(loaded, engine, physical, scheduler, platforms)
+        invocations = Invocations({function.name: function.logical_id for function in loaded.functions}, self.invoke)
+        self._control = Control(
+            inventory=Inventory(engine.client("dynamodb"), loaded.table.name),
+            queues=_queue_watch(loaded, engine, physical, invocations),
+            scheduler=scheduler,
+            invocations=invocations,
+            outbox=lambda: platforms.outbox,
+        )
 
     def _make_directories(self) -> None:
         for directory in (self._directory, self.log_dir):
@@ -176,7 +185,7 @@ class Stack:
                 name=function.name,
                 handler=function.handler,
                 timeout=function.timeout,
-                environ=environments[function.name],
+                environ={**environments[function.name], "AWS_LAMBDA_FUNCTION_NAME": function.name},
                 log=log,
             )
             pool = FunctionPool(spec, WORKERS_BEHIND_ROUTES if function.logical_id in routed else 1)
@@ -213,14 +222,11 @@ def _source(event_source: EventSource, queue: Queue, physical: Physical) -> Sour
     )
 
 
-def _control(loaded: Template, engine: Engine, physical: Physical, scheduler: Scheduler, platforms: PlatformServer) -> Control:
-    (table,) = loaded.tables
-    return Control(
-        inventory=Inventory(engine.client("dynamodb"), table.name),
-        queues=QueueWatch(engine.client("sqs"), loaded.queues, lambda logical_id: physical[logical_id, REF]),
-        scheduler=scheduler,
-        outbox=lambda: platforms.outbox,
-    )
+def _queue_watch(loaded: Template, engine: Engine, physical: Physical, invocations: Invocations) -> QueueWatch:
+    def url(logical_id: str) -> str:
+        return physical[logical_id, REF]
+
+    return QueueWatch(engine.client("sqs"), loaded.queues, url, also=lambda: invocations.busy)
 
 
 def _end(pollers: Sequence[Poller], scheduler: Scheduler) -> None:

@@ -39,6 +39,11 @@ class Template:
     parameters: Mapping[str, Any]
     conditions: Mapping[str, Any]
 
+    @property
+    def table(self) -> Table:
+        """The one table; a scratch table that a drill writes to is none."""
+        return next(table for table in self.tables if table.logical_id == "Table")
+
     def environment(self, function: Function, physical: Mapping[tuple[str, str], str]) -> dict[str, str]:
         """A function's environment variables. `physical` has what Ref and GetAtt give, by (logical id, `intrinsics.REF` or attribute)."""
 

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -42,8 +42,10 @@ BUNDLE = compile_bundle(ROOT / "config")
 ACCOUNTS: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load((ROOT / "config/channels.local.yaml").read_text())["channels"]
 
 
-def lambda_context() -> Any:
-    return SimpleNamespace(aws_request_id="test", get_remaining_time_in_millis=lambda: 60_000)
+def lambda_context(remaining: Sequence[int] = ()) -> Any:
+    """`remaining`: the milliseconds that are left whenever the function asks; a minute for ever otherwise."""
+    left = iter(remaining)
+    return SimpleNamespace(aws_request_id="test", get_remaining_time_in_millis=lambda: next(left, 60_000))
 
 
 def gateway_event(channel: str, account: str, webhook: Webhook) -> dict[str, Any]:
@@ -81,12 +83,21 @@ class House:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.log = log_of_functions()
         self.records: dict[str, list[dict[str, Any]]] = {}
+        self.relayed: list[tuple[str, dict[str, Any]]] = []
 
-    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+    def go_on(self, remaining: Sequence[int] = ()) -> int:
+        """Carry out the asynchronous invocations that functions asked for, and those that these ask for; how many there were."""
+        count = 0
+        while self.relayed:
+            self.invoke(*self.relayed.pop(0), remaining=remaining)
+            count += 1
+        return count
+
+    def invoke(self, function: str, event: dict[str, Any], remaining: Sequence[int] = ()) -> Any:
         """Call a real handler."""
         handler = importlib.import_module(f"functions.{function}.handler").lambda_handler
         with self._noting(function), watching(self.watch) if self.watch else nullcontext():
-            return handler(event, lambda_context())
+            return handler(event, lambda_context(remaining))
 
     @contextmanager
     def _noting(self, function: str) -> Iterator[None]:
@@ -97,6 +108,9 @@ class House:
             self.calls.add((function, client.meta.service_model.service_name, operation))
             if operation == "ReceiveMessage":
                 arguments = {**arguments, "WaitTimeSeconds": 0}  # nothing waits here
+            if operation == "Invoke":
+                self.relayed.append((arguments["FunctionName"], json.loads(arguments["Payload"])))
+                return {"StatusCode": 202}
             answer = api_call(client, operation, arguments)
             self.told += [(e["DetailType"], json.loads(e["Detail"])) for e in arguments.get("Entries", []) if "DetailType" in e]
             return answer
@@ -222,7 +236,8 @@ def open_house(tmp: Path, *, only: tuple[str, ...] | None = None) -> Iterator[Ho
         forget_processes()
         try:
             physical = provision(replace(TEMPLATE, queues=tuple(map(_undelayed, TEMPLATE.queues))), aws.client)
-            environment = {"BUNDLE_PATH": str(bundle), "PLATFORM_API_ORIGIN": platforms.origin}
+            # One writer: the crash tests count calls, whose order must be the same each time.
+            environment = {"BUNDLE_PATH": str(bundle), "PLATFORM_API_ORIGIN": platforms.origin, "WRITERS": "1"}
             for function in TEMPLATE.functions:
                 environment |= TEMPLATE.environment(function, physical)
             filled = json.loads(json.dumps(accounts).replace("${PLATFORM_API_ORIGIN}", platforms.origin))

@@ -17,13 +17,12 @@ def loaded() -> Template:
 
 def table_definition() -> dict[str, Any]:
     """The arguments of CreateTable for the one table."""
-    (table,) = loaded().tables
-    return dict(table.definition)
+    return dict(loaded().table.definition)
 
 
 def ttl_definition() -> dict[str, Any]:
     """The arguments of UpdateTimeToLive for the one table."""
-    (table,) = loaded().tables
+    table = loaded().table
     return {"TableName": table.name, "TimeToLiveSpecification": {"AttributeName": table.ttl_attribute, "Enabled": True}}
 
 

@@ -69,6 +69,15 @@ def test_it_is_healthy(stack):
     assert ask(stack, "GET", "/health") == {"status": "ok"}
 
 
+def test_a_function_calls_another_invocation_of_itself_as_it_would_on_aws(stack):
+    client = Engine({"AWS_ENDPOINT_URL": stack.url}, stack.log_dir).client("lambda")
+    before = (stack.log_dir / "archive.log").read_text().count('"message":"archived"')
+    answer = client.invoke(FunctionName="archive", InvocationType="Event", Payload=b'{"now": "2020-01-01T00:00:00Z"}')
+    assert answer["StatusCode"] == 202
+    drain(stack)
+    assert (stack.log_dir / "archive.log").read_text().count('"message":"archived"') == before + 1
+
+
 @pytest.mark.parametrize(("channel", "account"), ACCOUNTS)
 def test_a_signed_webhook_becomes_one_labelled_answered_message_however_often_it_comes(stack, channel, account):
     contact = somebody(channel)

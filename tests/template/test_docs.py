@@ -283,7 +283,7 @@ def test_every_state_and_outcome_of_a_reply_is_explained():
 
 def test_every_field_of_the_archives_answer_is_explained_and_no_other():
     silent = SimpleNamespace(reader=SimpleNamespace(items_read=0), telemetry=SimpleNamespace(info=lambda *_, **__: None))
-    assert first_column(section(OPERATIONS, "The archive by hand")) == list(_told(Summary(run="r"), silent))
+    assert first_column(section(OPERATIONS, "The archive by hand")) == [*_told(Summary(run="r"), silent), "relayed"]
 
 
 # --- Commands ----------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def test_no_page_names_a_command_that_does_not_exist(page):
 
 
 def test_every_endpoint_of_the_local_stack_is_explained_and_no_other():
-    control = Control(inventory=None, queues=None, scheduler=None, outbox=tuple)  # type: ignore[arg-type]
+    control = Control(inventory=None, queues=None, scheduler=None, invocations=None, outbox=tuple)  # type: ignore[arg-type]
     endpoints = {f"{method} {PREFIX}{name}" for name, (method, _) in control._endpoints().items()} | {"GET /health"}
     told = [code.partition("/{name}")[0] for code in first_column(section(OPERATIONS, "The local stack"))]
     assert endpoints == {code for code in told if "/webhooks" not in code and " " in code}

@@ -16,6 +16,7 @@ ACTIONS = {
     "events:PutEvents": {"events:PutEvents"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:HeadObject": {"s3:GetObject"},
+    "lambda:Invoke": {"lambda:InvokeFunction"},
     "dynamodb:TransactWriteItems": {
         "dynamodb:ConditionCheckItem",
         "dynamodb:PutItem",
@@ -71,7 +72,8 @@ def live_through(house: House) -> None:
     house.pump()
     poison(house)
     house.invoke("escalate", {"now": (now + timedelta(days=2)).isoformat()})
-    house.invoke("archive", {"now": (now + timedelta(days=20)).isoformat()})
+    house.invoke("archive", {"now": (now + timedelta(days=20)).isoformat()}, remaining=[9_000, *[1_000] * 99])
+    house.go_on()
 
 
 def pull_something(house: House) -> None:

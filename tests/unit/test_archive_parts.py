@@ -19,7 +19,7 @@ from moto import mock_aws
 
 from functions.archive.batch import Batch
 from functions.archive.bucket import manifest_object_key, part_key
-from functions.archive.due import Reading
+from functions.archive.due import Reading, Remainder
 from functions.archive.parts import ArchiveUnproven, Filed, Part, PartWriter, Proof, examine, line, read_part
 from functions.archive.retention import Retention, read_retention
 from functions.common import keys
@@ -203,10 +203,31 @@ def test_a_batch_is_full_by_messages_by_bytes_and_by_conversations() -> None:
     assert by_messages.full
     by_bytes.take(filed(1, "字" * 2**20))
     assert by_bytes.full
-    conversation = Conversation(conv="a", channel="generic", account="demo", contact="anna")
-    for _ in range(2):
-        by_conversations.take(Reading(conversation=conversation, remaining=None))
+    for name in "ab":
+        conversation = Conversation(conv=name, channel="generic", account="demo", contact=name)
+        assert not by_conversations.full
+        for whole in (False, True):  # what is noted on the way is no conversation more
+            by_conversations.take(Reading(conversation=conversation, remaining=Remainder(), whole=whole))
     assert by_conversations.full
+
+
+def test_a_batch_of_many_days_is_full_before_its_open_parts_take_much_memory() -> None:
+    batch, days = Batch(retention(messages=1000, megabytes=48)), 0
+    while not batch.full:
+        days += 1
+        batch.take(filed(days, at=NOW - timedelta(days=days)))
+    assert days == 64
+    assert len(list(batch.parts())) == 64
+
+
+def test_the_conversation_stands_beside_a_message_and_is_read_back() -> None:
+    conversation = Conversation(conv="a", channel="generic", account="demo", contact="anna", opted_out=True, last_at=NOW)
+    writer = PartWriter("2026-11-20", "generic")
+    for message in (replace(filed(1), conversation=conversation), filed(2)):
+        writer.add(message)
+    first, second = read_part(BytesIO(writer.close().body))
+    assert (first.conversation, second.conversation) == (conversation, None)
+    assert (first.items, second.items) == (2, 1)
 
 
 def test_what_a_reply_was_addressed_with_is_not_filed() -> None:

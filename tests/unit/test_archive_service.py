@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,9 +17,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from functions.archive import wiring
+from functions.archive import due, wiring
 from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.bucket import ArchiveBucket, manifest_object_key
+from functions.archive.crew import Crew
 from functions.archive.due import DueReader
 from functions.archive.handler import lambda_handler
 from functions.archive.manifests import Ledger
@@ -143,9 +145,11 @@ class World:
         )
         if replied:
             self.store.reserve_reply(Reply(message_id=message_id, state="none", reason="held", at=received_at))
+        suffix = keys.split(message_id).suffix
         since = min(received_at, before.unarchived_since or received_at)
+        start = min(suffix, before.unarchived_from or suffix)
         person: dict[str, Any] = {"team": "frontdesk", "due_at": received_at} if status != "idle" else {}
-        after = replace(before, count=before.count + 1, status=status, unarchived_since=since, **person)
+        after = replace(before, count=before.count + 1, status=status, unarchived_since=since, unarchived_from=start, **person)
         self.store.apply(before, after)
         return message_id
 
@@ -159,6 +163,7 @@ class World:
             bucket=bucket(self.s3, self.bucket),
             reader=reader,
             marks=Marks(self.table, self.store, reader, telemetry),
+            crew=Crew(1),
             retention=lambda: policy,
             telemetry=telemetry,
         )
@@ -337,6 +342,63 @@ def test_every_item_is_read_once_while_none_is_archived(world: World) -> None:
         world.receive(f"contact{n % 4}", SETTLED + timedelta(minutes=n))
     summary = world.run()
     assert summary["items_read"] == 20 + 2 * 4  # messages; an index entry and an item for each conversation
+
+
+def test_what_is_archived_already_is_not_read_again(world: World) -> None:
+    start = NOW - timedelta(days=25)
+    for day in range(20):
+        for turn in range(6):
+            world.receive("anna", start + timedelta(days=day, minutes=turn), replied=True)
+    world.run(now=start + timedelta(days=19))
+    summary = world.run()
+    assert (summary["messages"], summary["items_filed"]) == (12, 25)  # two days, their replies, and the conversation
+    assert summary["items_read"] == 26
+
+
+def test_less_than_a_fifth_is_read_beside_what_is_filed(world: World) -> None:
+    read = filed = 0
+    for day in range(8):
+        for contact in range(4):
+            for turn in range(3):
+                at = NOW + timedelta(days=day, minutes=contact * 10 + turn)
+                world.receive(f"contact{contact}", at - timedelta(hours=30), replied=True)
+        summary = world.run(now=NOW + timedelta(days=day, hours=1))
+        read, filed = read + summary["items_read"], filed + summary["items_filed"]
+    assert filed == 8 * 4 * (3 + 3 + 1)
+    assert read / filed <= 1.2
+
+
+def test_a_run_cut_short_in_a_long_conversation_is_not_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "NOTE_EVERY", 5)
+    ids = [world.receive("anna", SETTLED + timedelta(minutes=n)) for n in range(30)]
+    read = 0
+    for _ in range(4):
+        cabinet = world.process(messages=7)
+        stop_after(cabinet, parts=2)
+        with suppress(ProcessDied):
+            world.run(cabinet)
+        read += cabinet.reader.items_read
+    world.assert_archived(*ids)
+    assert read < 2 * 30  # 30 + 20 + 10 without notes, and as much again for each note that is not the first
+
+
+def stop_after(cabinet: Cabinet, *, parts: int) -> None:
+    """Let the process die when it begins to write one part more."""
+    put, count = cabinet.bucket.put, itertools.count(1)
+
+    def put_or_die(key: str, body: bytes) -> None:
+        if next(count) > parts:
+            die()
+        put(key, body)
+
+    cabinet.bucket.put = put_or_die  # type: ignore[method-assign]
+
+
+def test_several_writers_leave_what_one_leaves(world: World) -> None:
+    ids = [world.receive(f"contact{n % 7}", SETTLED + timedelta(minutes=n), replied=True) for n in range(40)]
+    cabinet = replace(world.process(), crew=Crew(4))
+    world.run(cabinet)
+    world.assert_archived(*ids)
 
 
 def test_no_scan_on_any_path(world: World) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Event
+from threading import enumerate as enumerate_threads
 
 import boto3
 import pytest
@@ -18,6 +20,7 @@ from functions.common.store import Conversation, Reply
 from functions.common.table import Table
 from infra.local.control import Control
 from infra.local.inventory import Inventory
+from infra.local.invocations import Invocations
 from infra.local.payload import HttpRequest
 from infra.local.provision import make_queues, make_table
 from infra.local.queues import QueueWatch
@@ -70,6 +73,7 @@ class House:
             inventory=Inventory(dynamodb, table_definition()["TableName"]),
             queues=QueueWatch(self.sqs, loaded().queues, lambda logical_id: self.made[logical_id]["Ref"]),
             scheduler=Scheduler(loaded().schedules, self.run, clock=lambda: NOON),
+            invocations=Invocations({"archive": "ArchiveFunction"}, self.run),
             outbox=lambda: [reply],
         )
 
@@ -238,3 +242,45 @@ def test_wrong_input_is_told_in_one_line(house, method, target, body, status):
     assert found == status
     assert set(said) == {"error"} and "\n" not in said["error"]
     assert not house.runs
+
+
+def test_a_function_is_invoked_as_lambda_would_be(house):
+    path = "/2015-03-31/functions/archive/invocations"
+    now = house.control.answer(HttpRequest(method="POST", raw_path=path, body=b'{"link": 2}'))
+    assert (now.status, json.loads(now.body)) == (200, {"messages": 3})
+    house.outcome = Invocation(fault="timed out")
+    failed = house.control.answer(HttpRequest(method="POST", raw_path=path))
+    assert dict(failed.headers)["x-amz-function-error"] == "Unhandled"
+    assert house.runs == [("ArchiveFunction", {"link": 2}), ("ArchiveFunction", {})]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [("/2015-03-31/functions/nobody/invocations", b"{}", 404), ("/2015-03-31/functions/archive/invocations", b"{", 400)],
+)
+def test_an_invocation_that_cannot_be_is_refused_as_lambda_would(house, path, body, status):
+    answer = house.control.answer(HttpRequest(method="POST", raw_path=path, body=body))
+    assert answer.status == status
+    assert "x-amzn-errortype" in dict(answer.headers)
+    assert house.runs == []
+
+
+def test_an_asynchronous_invocation_is_taken_at_once_and_work_until_it_has_ended():
+    going, release = Event(), Event()
+
+    def invoke(function, event):
+        going.set()
+        release.wait(10)
+        return Invocation({})
+
+    invocations = Invocations({"archive": "ArchiveFunction"}, invoke)
+    headers = (("x-amz-invocation-type", "Event"),)
+    path = "/2015-03-31/functions/archive/invocations"
+    assert invocations.answer(HttpRequest(method="POST", raw_path=path, headers=headers)).status == 202
+    assert going.wait(10)
+    assert invocations.busy
+    release.set()
+    for thread in enumerate_threads():
+        if thread.name == "invocation of ArchiveFunction":
+            thread.join(10)
+    assert not invocations.busy

@@ -14,6 +14,7 @@ from functions.classify.conversations import advanced, new_conversation
 from functions.classify.desk import read_handbook
 from functions.classify.judging import Consequences, Verdict
 from functions.classify.routing import read_teams, route
+from functions.common import keys
 from functions.common.bundle import Bundle
 from functions.common.calendar import WEEKDAYS, read_calendars
 from functions.common.errors import BundleInvalid
@@ -232,6 +233,19 @@ def test_the_oldest_unarchived_message_stays_the_oldest() -> None:
     old = replace(after(heard(5)), unarchived_since=NOW - timedelta(days=1))
     assert after(heard(6), start=old).unarchived_since == NOW - timedelta(days=1)
     assert after(heard(6), start=replace(old, unarchived_since=None)).unarchived_since == heard(6).message.received_at
+
+
+def test_unarchived_messages_begin_at_the_first_key_whatever_the_order_of_receipt() -> None:
+    later, earlier = heard(7), heard(6)
+    suffixes = sorted(keys.split(m.message.message_id).suffix for m in (later, earlier))
+    assert after(later, earlier).unarchived_from == after(earlier, later).unarchived_from == suffixes[0]
+    settled = replace(after(earlier), unarchived_since=None, unarchived_from=None)
+    assert after(later, start=settled).unarchived_from == keys.split(later.message.message_id).suffix
+
+
+def test_a_conversation_that_does_not_know_where_unarchived_messages_begin_still_does_not() -> None:
+    unknown = replace(after(heard(5)), unarchived_from=None)
+    assert after(heard(6), start=unknown).unarchived_from is None
 
 
 def test_a_conversation_keeps_the_marks_of_its_last_messages() -> None:
