@@ -123,6 +123,20 @@ class Ledger:
         for item in self.table.query("pk = :pk", {":pk": _PENDING}):
             yield Pending(part=item["sk"], key=item["key"], day=item["day"], began=from_iso(item["began"]))
 
+    def committed(self, first: str, last: str) -> Iterator[Manifest]:
+        """The committed parts of the days from `first` to `last`, YYYY-MM-DD, oldest day first."""
+        month = first[:7]
+        while month <= last[:7]:
+            begin = first[8:] if month == first[:7] else "00"
+            end = last[8:] if month == last[:7] else "31"
+            # "$" is the character after "#".
+            values = {":pk": keys.manifest_key(f"{month}-01", "")[0], ":first": f"{begin}#", ":last": f"{end}$"}
+            for item in self.table.query("pk = :pk AND sk BETWEEN :first AND :last", values):
+                if item["state"] != "writing":
+                    yield _manifest_from(item)
+            year, number = int(month[:4]), int(month[5:])
+            month = f"{year + number // 12:04d}-{number % 12 + 1:02d}"
+
     def stored(self, day: str, part: str) -> Manifest | None:
         """A part's manifest as it is now; None when the part was discarded."""
         item = self.table.get(*keys.manifest_key(day, part))

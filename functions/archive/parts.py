@@ -146,7 +146,7 @@ def read_part(stream: Stream) -> Iterator[Filed]:
     """The messages of a part, line by line; `ArchiveUnproven` when one cannot be read."""
     try:
         with gzip.GzipFile(fileobj=cast("Any", stream), mode="rb") as lines:
-            yield from map(_filed, lines)
+            yield from map(filed_from, lines)
     except (OSError, EOFError, zlib.error, ValueError, KeyError, MalformedEnvelope) as fault:
         raise ArchiveUnproven(f"unreadable: {type(fault).__name__}") from None
 
@@ -164,7 +164,8 @@ def _checked(adapter: TypeAdapter[T], name: str, stored: Any) -> T:
         raise MalformedEnvelope(f"{name}.{'.'.join(map(str, first['loc']))}: {first['type']}") from None
 
 
-def _filed(text: bytes) -> Filed:
+def filed_from(text: bytes) -> Filed:
+    """One line of a part as the message that it is; `MalformedEnvelope`, or `ValueError` or `KeyError` when it is not one of ours."""
     raw = json.loads(text)
     if not isinstance(raw, dict) or raw.pop("version") != 1:
         raise MalformedEnvelope("a version of the archive that this code does not know")

@@ -51,7 +51,7 @@ class DynamoStore:
 
     def add_message(self, judged: Judged) -> None:
         try:
-            self.table.put_new(_message_item(judged))
+            self.table.put_new(message_item(judged))
         except ConditionFailed as refused:
             # An endpoint that does not return the item with the refusal costs one more read.
             stored = judged_from_item(refused.item) if refused.item else self.message(judged.message.message_id)
@@ -111,13 +111,13 @@ class DynamoStore:
     def reserve_reply(self, reply: Reply) -> None:
         key = keys.split(reply.message_id)
         try:
-            self.table.put_new(_reply_item(key, reply))
+            self.table.put_new(reply_item(key, reply))
         except ConditionFailed as refused:
             raise AlreadyReserved(self._reply_in_the_way(refused, reply)) from None
 
     def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
         key = keys.split(reply.message_id)
-        item = {name: value for name, value in _reply_item(key, reply).items() if name not in ("pk", "sk")}
+        item = {name: value for name, value in reply_item(key, reply).items() if name not in ("pk", "sk")}
         # An update, not a put: what the archive noted on the record stays.
         gone = [f"#{name}" for name in sorted(_REPLY_FIELDS - item.keys())]
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
@@ -223,7 +223,7 @@ def judged_from_item(item: Item) -> Judged:
     return judged_from(known)
 
 
-def _message_item(judged: Judged) -> Item:
+def message_item(judged: Judged) -> Item:
     """The item, with what every message has in a form that lets most of them cost one write unit."""
     key = keys.split(judged.message.message_id)
     item: Item = {"pk": keys.conversation_pk(key.conv), "sk": keys.message_sk(key), **plain(judged)}
@@ -255,7 +255,8 @@ def _unpacked_verification(packed: str) -> Item:
     return {"scheme": scheme, "body_signed": "body" in signed, "timestamped": "time" in signed}
 
 
-def _reply_item(key: keys.MessageKey, reply: Reply) -> Item:
+def reply_item(key: keys.MessageKey, reply: Reply) -> Item:
+    """The item of a reply's record."""
     body = {name: value for name, value in plain(reply).items() if name != "message_id"}
     return {"pk": keys.conversation_pk(key.conv), "sk": keys.reply_sk(key), "attempts": reply.attempts, **body}
 

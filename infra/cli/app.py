@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from infra.cli.archive import archive
 from infra.cli.channels import channels
 from infra.cli.config import config
 from infra.cli.demo import demo
 from infra.cli.person import person
+from infra.cli.restore import restore
 from infra.cli.run import run
 
 app = typer.Typer(
@@ -26,6 +28,8 @@ def _commands() -> None:
 
 app.command()(run)
 app.command()(demo)
+app.command()(restore)
+app.add_typer(archive, name="archive")
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
 app.add_typer(person, name="person")
