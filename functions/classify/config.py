@@ -136,12 +136,26 @@ class Rule(_Part):
     stop: bool = False
 
 
+class Repeats(_Part):
+    """When a message is one that was sent before.
+
+    `likeness` of an earlier one by the same sender, at most `within_minutes` old; or the text of at least `senders` senders in a day,
+    looked for in a sender's first `newcomers` messages.
+    """
+
+    within_minutes: int = Field(60, ge=0, le=10080)
+    likeness: float = Field(0.75, ge=0.5, le=1)
+    senders: int = Field(5, ge=2, le=50)
+    newcomers: int = Field(2, ge=0, le=50)
+
+
 class RulesSection(_Part):
     """config/rules.yaml. `filler` names the lexicons whose words add nothing to a message."""
 
     version: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,12}$")]
     lexicons: dict[Name, Several[Word]] = Field(default_factory=dict)
     filler: Several[Name] = Field(default_factory=list)
+    repeats: Repeats = Repeats()
     rules: list[Rule]
 
 

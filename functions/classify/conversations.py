@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from functions.classify.repeats import with_said
 from functions.common import keys
 from functions.common.identity import with_vouched
 from functions.common.judgement import Judged
@@ -38,6 +39,8 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
         unarchived_since=min(before.unarchived_since or heard_at, heard_at),
         unarchived_from=_unarchived_from(before, message),
         vouched=with_vouched(before.vouched, message),
+        said=with_said(before, judged),
+        campaign=judged.campaign or before.campaign,
         applied=(*before.applied, applied_mark(message.message_id))[-APPLIED_KEPT:],
     )
     return _with_work(after, judged, default_team) if judged.routing.needs_person else after

@@ -32,6 +32,7 @@ class Tally:
         channel, judgement, routing = judged.message.channel, judged.judgement, judged.routing
         held, escalated, masked = bool(routing.hold), bool(routing.escalate), bool(judged.masked)
         self.metrics[channel].update(Stored=1, Held=held, Escalated=escalated, Masked=masked)
+        self.metrics[channel].update(Repeats=bool(judged.same_as), CampaignCopies=bool(judged.campaign))
         self.hourly[channel].update(("stored", f"business_{judgement.business}", f"language_{judgement.language}"))
         self.hourly[channel].update(f"content_{content}" for content in judgement.content)
         self.hourly[channel].update(urgent=judgement.urgency == "urgent", held=held, escalated=escalated, masked=masked)

@@ -64,6 +64,7 @@ class RuleBook:
 
     def __init__(self, section: RulesSection) -> None:
         self.version = section.version
+        self.repeats = section.repeats
         lexicons = Lexicons(section.lexicons, section.filler)
         ordered = sorted(enumerate(section.rules), key=lambda entry: -entry[1].priority)
         self._rules = [_Compiled(rule, compiled(rule.when, lexicons, f"rules.rules.{place}.when")) for place, rule in ordered]

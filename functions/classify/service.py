@@ -7,7 +7,7 @@ has its later steps done again, as it was judged the first time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from functions.classify.conversations import advanced, new_conversation
@@ -16,7 +16,8 @@ from functions.classify.desk import Desk, Handbook
 from functions.classify.escalations import NotTold
 from functions.classify.judging import judge
 from functions.classify.originals import Cleared, clear
-from functions.classify.reading import read
+from functions.classify.reading import read, words
+from functions.classify.repeats import fingerprint, folded_in
 from functions.classify.routing import route
 from functions.common import keys
 from functions.common.errors import Unavailable
@@ -25,11 +26,13 @@ from functions.common.judgement import Judged
 from functions.common.message import Message
 from functions.common.queues import Entry, NotSent
 from functions.common.sqs_batch import Failures, Record
-from functions.common.store import AlreadyStored, Conversation, ConversationChanged
+from functions.common.store import AlreadyStored, Conversation, ConversationChanged, Sending
 from functions.common.wire import ReplyTask, dumps, read_inbound
 
 ORIGINALS_KEPT = timedelta(days=30)
 _TRIES = 5
+# As much of a campaign's text as tells people which one it is.
+_SAMPLE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def _take(batch: Batch, record: Record) -> None:
     message = read_inbound(record.body).message
     conversation = _conversation(batch, message)
     cleared = clear(message)
-    judged = judge_message(cleared, conversation, batch.handbook)
+    judged = _with_campaign(batch, judge_message(cleared, conversation, batch.handbook), conversation)
     stored = _store(batch.desk, cleared, judged)
     if stored is not judged and _was_done(batch, conversation, stored):
         batch.tally.duplicate(stored)
@@ -112,7 +115,7 @@ def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbo
         first_contact=first_contact,
         from_bot=message.contact.is_bot,
     )
-    return Judged(
+    judged = Judged(
         message=message,
         judgement=verdict.judgement,
         routing=routing,
@@ -120,6 +123,21 @@ def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbo
         seq=conversation.count + 1,
         masked=cleared.counts,
     )
+    return folded_in(judged, conversation, handbook.rules.repeats)
+
+
+def _with_campaign(batch: Batch, judged: Judged, conversation: Conversation) -> Judged:
+    """The message, with the campaign that its text belongs to. Its senders are noted once, however often the message comes."""
+    policy, message = batch.handbook.rules.repeats, judged.message
+    text_mark = fingerprint(judged, conversation, policy)
+    if text_mark is None:
+        return judged
+    sample = words(message)[:_SAMPLE]
+    sending = Sending(
+        fingerprint=text_mark, conv=conversation.conv, channel=message.channel, at=message.received_at, sample=sample
+    )
+    senders = batch.desk.store.add_sender(sending)
+    return replace(judged, campaign=text_mark) if senders >= policy.senders else judged
 
 
 def _conversation(batch: Batch, message: Message) -> Conversation:
@@ -232,6 +250,8 @@ def _report(batch: Batch, task: Task, conversation: Conversation) -> None:
         message_id=judged.message.message_id,
         channel=judged.message.channel,
         again=not task.stored,
+        repeats=judged.same_as,
+        campaign=judged.campaign,
         business=judged.judgement.business,
         urgency=judged.judgement.urgency,
         spam=judged.judgement.spam,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
@@ -20,10 +20,12 @@ from functions.common.store import (
     PERSON_MUST_ACT,
     AlreadyReserved,
     AlreadyStored,
+    Campaign,
     Conversation,
     ConversationChanged,
     Reply,
     ReplyState,
+    Sending,
     Status,
     flagged,
 )
@@ -32,6 +34,8 @@ from functions.common.wire import judged_from, plain
 
 _TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for"}
 _TRIES = 5
+# Somebody looks at a flood while it runs, or the day after.
+_CAMPAIGNS_KEPT = timedelta(days=3)
 
 
 class UnknownConversation(Poison):
@@ -170,6 +174,38 @@ class DynamoStore:
             return False
         return True
 
+    def add_sender(self, sending: Sending) -> int:
+        values = {
+            ":sender": frozenset({sending.conv}),
+            ":conv": sending.conv,
+            ":most": Campaign.MOST,
+            ":at": to_iso(sending.at),
+            ":channel": sending.channel,
+            ":sample": sending.sample,
+            ":exp": int((sending.at + _CAMPAIGNS_KEPT).timestamp()),
+        }
+        first = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in ("at", "channel", "sample", "exp"))
+        try:
+            item = self.table.update(
+                keys.campaign_pk(sending.at, sending.fingerprint[0]),
+                sending.fingerprint,
+                f"SET {first} ADD #senders :sender",
+                condition="attribute_not_exists(#senders) OR contains(#senders, :conv) OR size(#senders) < :most",
+                values=values,
+            )
+        except ConditionFailed:
+            return Campaign.MOST
+        return len(item["senders"])
+
+    def campaigns(self, day: date, senders: int) -> list[Campaign]:
+        found = [
+            _campaign_from(item)
+            for shard in "0123456789abcdef"
+            for item in self.table.query("pk = :pk", {":pk": keys.campaign_pk(day, shard)})
+            if len(item["senders"]) >= senders
+        ]
+        return sorted(found, key=lambda campaign: (-len(campaign.senders), campaign.first_at))
+
     def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
         names = sorted(name for name, delta in deltas.items() if delta)
         if names:
@@ -209,7 +245,7 @@ def conversation_from(item: Item) -> Conversation:
     known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
     for name in _TIMES & known.keys():
         known[name] = from_iso(known[name])
-    for name in ("hold", "problems", "applied", "vouched"):
+    for name in ("hold", "problems", "applied", "vouched", "said"):
         known[name] = tuple(known.get(name, ()))
     return Conversation(conv=item["pk"].removeprefix("C#"), **known)
 
@@ -253,6 +289,16 @@ def _packed_verification(verification: Verification) -> str:
 def _unpacked_verification(packed: str) -> Item:
     scheme, *signed = packed.split(" ")
     return {"scheme": scheme, "body_signed": "body" in signed, "timestamped": "time" in signed}
+
+
+def _campaign_from(item: Item) -> Campaign:
+    return Campaign(
+        fingerprint=item["sk"],
+        senders=tuple(sorted(item["senders"])),
+        channel=item["channel"],
+        first_at=from_iso(item["at"]),
+        sample=item["sample"],
+    )
 
 
 def reply_item(key: keys.MessageKey, reply: Reply) -> Item:

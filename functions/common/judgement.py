@@ -91,7 +91,8 @@ class Routing:
 class Judged:
     """A message with everything said of it. `message.text` is masked; `masked` counts what was taken out, by kind.
 
-    `seq` is the message's place in its conversation, from 1; `bundle` is the hash of the configuration that judged it.
+    `seq` is the message's place in its conversation, from 1; `bundle` is the hash of the configuration that judged it. `same_as` is the
+    message that this one repeats; `campaign` names a text that many senders sent.
     """
 
     message: Message
@@ -100,3 +101,5 @@ class Judged:
     bundle: str
     seq: int
     masked: dict[str, int] = field(default_factory=dict)
+    same_as: str | None = None
+    campaign: str | None = None

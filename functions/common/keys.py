@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import blake2b
 from typing import NamedTuple
 from zlib import crc32
@@ -111,6 +111,11 @@ def pair_key(conv: str, other: str) -> tuple[str, str]:
 def manifest_key(day: str, part: str) -> tuple[str, str]:
     """pk and sk of an archive manifest; `day` is YYYY-MM-DD."""
     return f"A#{day[:4]}{day[5:7]}", f"{day[8:10]}#{part}"
+
+
+def campaign_pk(day: date, shard: str) -> str:
+    """Partition of texts that newcomers sent on a day; `shard` is the first digit of their fingerprint, the sort key the fingerprint."""
+    return f"F#{day:%Y%m%d}#{shard}"
 
 
 def shard(conv: str, shards: int) -> int:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal, Protocol
+from datetime import date, datetime
+from typing import ClassVar, Literal, Protocol
 
 from functions.common import keys
 from functions.common.judgement import Judged
@@ -53,7 +53,8 @@ class Conversation:
     keys such messages begin (None: anywhere); `escalated_for` is the due time about
     which somebody was last told that it passed. `rev` goes up with every write: it is how two writers notice each other.
     `count` messages were applied; `applied` holds short marks of the last eight. `vouched` are the marks of the person's ids that a
-    platform vouches for beyond this account, each noted under that id before it stands here (`identity`).
+    platform vouches for beyond this account, each noted under that id before it stands here (`identity`). `said` keeps what is needed to
+    know the last few texts again, and `campaign` names the last one that many senders sent too.
     """
 
     conv: str
@@ -77,6 +78,8 @@ class Conversation:
     problems: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     vouched: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    campaign: str | None = None
     rev: int = 0
 
     def notes(self, judged: Judged) -> bool:
@@ -110,6 +113,30 @@ class Reply:
     bundle: str | None = None
     detail: str | None = None
     suppressed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """One conversation's sending of a text that others may send too. `sample` is its beginning, masked."""
+
+    fingerprint: str
+    conv: str
+    channel: str
+    at: datetime
+    sample: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A text that several conversations sent on one day. `senders` has at most `MOST` of them."""
+
+    MOST: ClassVar[int] = 50
+
+    fingerprint: str
+    senders: tuple[str, ...]
+    channel: str
+    first_at: datetime
+    sample: str
 
 
 def applied_mark(message_id: str) -> str:
@@ -174,6 +201,12 @@ class Store(Protocol):
 
     def note_escalation(self, conv: str, due_at: datetime) -> bool:
         """Note that somebody is told that the conversation is overdue since `due_at`; False when that was noted before."""
+
+    def add_sender(self, sending: Sending) -> int:
+        """Note that a conversation sent a text, and how many did on that day so far, up to `Campaign.MOST`."""
+
+    def campaigns(self, day: date, senders: int) -> list[Campaign]:
+        """Texts that at least so many conversations sent on a day (UTC), those with most senders first."""
 
     def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
         """Add to the hourly counters."""

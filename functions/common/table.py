@@ -46,8 +46,8 @@ def marshal(value: Any) -> dict[str, Any]:
         return {"S": value}
     if isinstance(value, int | float):
         return {"N": repr(value)}
-    if isinstance(value, bytes):
-        return {"B": value}
+    if isinstance(value, bytes | frozenset):
+        return {"B": value} if isinstance(value, bytes) else {"SS": sorted(value)}
     if isinstance(value, list | tuple):
         return {"L": [marshal(item) for item in value]}
     if isinstance(value, dict):
@@ -60,6 +60,8 @@ def unmarshal(value: dict[str, Any]) -> Any:
     ((kind, inner),) = value.items()
     if kind == "N":
         return float(inner) if not inner.lstrip("-").isdigit() else int(inner)
+    if kind == "SS":
+        return frozenset(inner)
     if kind == "L":
         return [unmarshal(item) for item in inner]
     if kind == "M":

@@ -25,6 +25,8 @@ METRICS: dict[str, str] = {
     "Held": "messages that wait for review",
     "Escalated": "escalation events that were emitted",
     "Masked": "messages whose text held personal data",
+    "Repeats": "messages folded into an earlier one by the same sender",
+    "CampaignCopies": "messages whose text many senders sent",
     "RecordsFailed": "queue records that were given back to be tried again",
     "Replied": "replies that a platform took",
     "NotReplied": "messages that were deliberately not answered by machine",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from infra.cli.archive import archive
+from infra.cli.campaigns import campaigns
 from infra.cli.channels import channels
 from infra.cli.config import config
 from infra.cli.demo import demo
@@ -30,6 +31,7 @@ app.command()(run)
 app.command()(demo)
 app.command()(restore)
 app.add_typer(archive, name="archive")
+app.command()(campaigns)
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
 app.add_typer(person, name="person")

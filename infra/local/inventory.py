@@ -84,6 +84,8 @@ def _message(judged: Judged, reply: Item | None) -> dict[str, Any]:
         "masked": judged.masked,
         "reply": {name: reply.get(name) for name in _REPLY_FIELDS} if reply else None,
         "seq": judged.seq,
+        "same_as": judged.same_as,
+        "campaign": judged.campaign,
         "sent_at": to_iso(message.sent_at) if message.sent_at else None,
         "received_at": to_iso(message.received_at),
         "bundle": judged.bundle,

@@ -33,9 +33,11 @@ from functions.common.store import (
     APPLIED_KEPT,
     AlreadyReserved,
     AlreadyStored,
+    Campaign,
     Conversation,
     ConversationChanged,
     Reply,
+    Sending,
     Store,
     applied_mark,
 )
@@ -203,6 +205,8 @@ class TestConversations:
             "escalated_for": NOW,
             "problems": ("reply_unknown",),
             "applied": ("abcdefgh",),
+            "said": ("29391360 1763600000000.aaaaaaaaaa abcd 0ABC",),
+            "campaign": "00112233aabbccdd",
         }
         expected = Conversation(
             conv=CONV, channel="generic", account="demo", contact="u1", count=1, first_at=NOW, last_at=NOW, rev=1, **everything
@@ -323,6 +327,32 @@ class TestReplies:
             store.reserve_reply(replace(reply(number, at=NOW + timedelta(minutes=number)), message_id=untimed))
         found = store.replies(keys.split(untimed).conv, 2)
         assert [reply.at for reply in found] == [NOW + timedelta(minutes=number) for number in range(1, 6)]
+
+
+class TestCampaigns:
+    def sending(self, number: int, mark: str = "a1") -> Sending:
+        conv = message_id(number).partition(".")[0][:14] + f"{number % 6 + 2}{number // 6 % 6 + 2}"
+        return Sending(fingerprint=mark, conv=conv, channel="generic", at=NOW, sample=f"sample {number}")
+
+    def test_a_sender_counts_once(self, store: Store) -> None:
+        assert [store.add_sender(self.sending(number)) for number in (1, 2, 1, 2)] == [1, 2, 2, 2]
+        (campaign,) = store.campaigns(NOW.date(), 2)
+        assert (campaign.fingerprint, campaign.sample, campaign.first_at) == ("a1", "sample 1", NOW)
+        assert len(campaign.senders) == 2
+        assert store.campaigns(NOW.date(), 3) == [] and store.campaigns(NOW.date() + timedelta(days=1), 1) == []
+
+    def test_those_with_most_senders_come_first(self, store: Store) -> None:
+        for number, mark in ((1, "b1"), (1, "c1"), (2, "c1")):
+            store.add_sender(self.sending(number, mark))
+        assert [campaign.fingerprint for campaign in store.campaigns(NOW.date(), 1)] == ["c1", "b1"]
+
+    def test_beyond_the_most_nobody_is_added(self, store: Store) -> None:
+        for number in range(Campaign.MOST + 2):
+            conv = f"{number:016d}".translate(str.maketrans("0189", "abcd"))
+            senders = store.add_sender(replace(self.sending(1), conv=conv))
+        assert senders == Campaign.MOST
+        (campaign,) = store.campaigns(NOW.date(), 2)
+        assert len(campaign.senders) == Campaign.MOST
 
 
 def test_counters_add_up(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
@@ -14,10 +14,12 @@ from functions.common.store import (
     PERSON_MUST_ACT,
     AlreadyReserved,
     AlreadyStored,
+    Campaign,
     Conversation,
     ConversationChanged,
     Reply,
     ReplyState,
+    Sending,
     Status,
     flagged,
 )
@@ -34,6 +36,7 @@ class MemoryStore:
         self.judged: dict[str, Judged] = {}
         self.originals: dict[str, bytes] = {}
         self.reserved: dict[str, Reply] = {}
+        self.sendings: dict[tuple[date, str], list[Sending]] = {}
         self.counters: dict[tuple[str, str, int], dict[str, int]] = {}
         self.calls: list[str] = []
 
@@ -109,6 +112,27 @@ class MemoryStore:
             and since <= conversation.due_at < _millisecond(before)
         ]
         yield from (conversation for _, conversation in sorted(overdue, key=lambda pair: pair[0])[:limit])
+
+    def add_sender(self, sending: Sending) -> int:
+        self.calls.append("add_sender")
+        day = self.sendings.setdefault((sending.at.date(), sending.fingerprint), [])
+        if all(each.conv != sending.conv for each in day) and len(day) < Campaign.MOST:
+            day.append(sending)
+        return len(day)
+
+    def campaigns(self, day: date, senders: int) -> list[Campaign]:
+        found = [
+            Campaign(
+                fingerprint=sendings[0].fingerprint,
+                senders=tuple(sorted(sending.conv for sending in sendings)),
+                channel=sendings[0].channel,
+                first_at=_millisecond(sendings[0].at),
+                sample=sendings[0].sample,
+            )
+            for (on, _), sendings in self.sendings.items()
+            if on == day and len(sendings) >= senders
+        ]
+        return sorted(found, key=lambda campaign: (-len(campaign.senders), campaign.first_at))
 
     def note_escalation(self, conv: str, due_at: datetime) -> bool:
         stored = self.conversations.get(conv)

@@ -68,9 +68,18 @@ def state(house: House) -> dict[str, Any]:
         if item["sk"].startswith("R#"):
             # A reply may name the time of day; the template that it came from does not change.
             item.pop("text", None)
+        # What is known again of a text begins with the minute of its receipt.
+        item["said"] = [entry.partition(" ")[2] for entry in item.get("said", ())]
+    senders = sorted((item["sk"], sorted(item["senders"])) for item in house.items() if item["pk"].startswith("F#"))
     # Events are told at least once: which, not how often.
     told = sorted({(kind, detail.get("message_id", detail.get("conversation", ""))) for kind, detail in house.told})
-    return {"items": kept, "said": [reply[:2] for reply in house.said()], "queues": house.depths(), "told": told}
+    return {
+        "items": kept,
+        "senders": senders,
+        "said": [reply[:2] for reply in house.said()],
+        "queues": house.depths(),
+        "told": told,
+    }
 
 
 def deaths(

@@ -173,7 +173,15 @@ def test_a_message_is_stored_handed_on_applied_and_counted_in_this_order(room: R
     assert task.judged == judged and task.first_contact
     assert room.sqs.groups == [keys.split(judged.message.message_id).conv]
     assert (room.conversation().count, room.conversation().status, room.conversation().team) == (1, "waiting", "finance")
-    assert room.telemetry.counts == {"Stored": 1, "Held": 0, "Escalated": 0, "Masked": 0, "RecordsFailed": 0}
+    assert room.telemetry.counts == {
+        "Stored": 1,
+        "Held": 0,
+        "Escalated": 0,
+        "Masked": 0,
+        "Repeats": 0,
+        "CampaignCopies": 0,
+        "RecordsFailed": 0,
+    }
     (counter,) = room.store.counters.values()
     assert counter == {"stored": 1, "business_enquiry": 1, "content_invoice": 1, "language_zh": 1}
 
@@ -246,7 +254,7 @@ def test_money_is_held_and_danger_is_escalated_without_a_word_of_text(room: Room
         "due": "2026-11-20T04:02:01.000Z",
     }
     assert room.telemetry.counts | {"RecordsFailed": 0} == {
-        "Stored": 2, "Held": 1, "Escalated": 1, "Masked": 1, "RecordsFailed": 0,
+        "Stored": 2, "Held": 1, "Escalated": 1, "Masked": 1, "Repeats": 0, "CampaignCopies": 0, "RecordsFailed": 0,
     }  # fmt: skip
 
 
