@@ -17,6 +17,7 @@ from functions.common.dynamo_store import DynamoStore, conversation_from, judged
 from functions.common.identity import Link, People
 from functions.common.judgement import Judged, Judgement
 from functions.common.store import Conversation
+from functions.common.summary import summarise
 from functions.common.table import Item, Table, from_item
 from functions.common.wire import plain
 
@@ -75,6 +76,7 @@ def _message(judged: Judged, reply: Item | None) -> dict[str, Any]:
         "name": message.contact.name,
         "kind": message.kind,
         "text": message.text,
+        "summary": summary.line() if (summary := summarise(message.text)) else None,
         "attachments": plain(message.attachments),
         "labels": labels(judged.judgement),
         "also": list(judged.judgement.also),
