@@ -74,13 +74,15 @@ class Silence:
 class Candidate:
     """A reply that could be sent. `template` names a template, or what stands for it (an FAQ entry, with `text` ready made).
 
-    `variables` are values that the message itself brought: the arguments of a command.
+    `variables` are values that the message itself brought: the arguments of a command. `detail` says why this one (the phrasing of an FAQ
+    entry that was matched) and is stored with the reply.
     """
 
     reason: Reason
     template: str
     text: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    detail: str | None = None
 
 
 Outcome = Silence | Candidate

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from functions.autoreply.faq import read_faq
 from functions.autoreply.replybook import Cap, Limits, Notices, ReplyBook, ReplyPolicy
 from functions.autoreply.templates import Template, TemplateInvalid, variables_of
 from functions.common.bundle import Bundle
@@ -104,7 +105,8 @@ def read_policy(bundle: Bundle) -> ReplyPolicy:
     if missing:
         raise BundleInvalid(f"no section {', '.join(missing)}")
     book, calendars = read_replies(bundle.sections["replies"]), read_calendars(bundle.sections["calendar"])
-    return ReplyPolicy(bundle=bundle.hash, book=book, calendar=calendars.house, teams=calendars.teams)
+    faq = read_faq(bundle.sections.get("faq", {}))
+    return ReplyPolicy(bundle=bundle.hash, book=book, calendar=calendars.house, faq=faq, teams=calendars.teams)
 
 
 def _limits(limits: _Limits) -> Limits:

@@ -73,7 +73,13 @@ def _decide_by_ledger(case: Case, said: list[Reply]) -> Decision:
         text = text_of(case, candidate)
         because = _ruled_out(case, candidate, text, said)
         if because is None:
-            return Decision(reason=candidate.reason, template=candidate.template, text=text, suppressed=tuple(suppressed))
+            return Decision(
+                reason=candidate.reason,
+                template=candidate.template,
+                text=text,
+                detail=candidate.detail,
+                suppressed=tuple(suppressed),
+            )
         suppressed.append(_because(candidate, because))
     return Decision(reason=suppressed[0].because, suppressed=tuple(suppressed))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.autoreply.case import Candidate, Case, Step
 from functions.autoreply.reasons import Reason
+from functions.common.judgement import Judgement
 
 
 def keyword(case: Case) -> Candidate | None:
@@ -17,10 +18,18 @@ def keyword(case: Case) -> Candidate | None:
 def faq(case: Case) -> Candidate | None:
     """The answer of config/faq.yaml that fits the question well enough. A message that a machine must leave alone gets none."""
     known, text = case.policy.faq, case.message.text
-    if known is None or not text or case.judged.judgement.wants_human:
+    if known is None or not text or not may_be_looked_up(case.judged.judgement):
         return None
     found = known.answer(text, case.language)
-    return None if found is None else Candidate(reason=Reason.FAQ, template=found.name, text=found.text)
+    if found is None:
+        return None
+    return Candidate(reason=Reason.FAQ, template=found.name, text=found.text, detail=f"{found.score:.2f} {found.matched}")
+
+
+def may_be_looked_up(said: Judgement) -> bool:
+    """Whether a ready answer may do. Who complains, is upset, in danger or in a hurry, or asks for a person, is a person's."""
+    troubled = said.business == "complaint" or said.sentiment == "negative" or said.urgency == "urgent" or bool(said.risk)
+    return not troubled and not said.wants_human and said.spam == "none"
 
 
 def welcome_out_of_hours(case: Case) -> Candidate | None:

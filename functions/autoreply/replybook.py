@@ -67,11 +67,12 @@ class ReplyBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An answer that was found: the entry's name, its text in the language asked for, and how well it fits, 0…1."""
+    """An answer that was found: the entry's name, its text in the language asked for, how well it fits, 0…1, and what it matched."""
 
     name: str
     text: str
     score: float
+    matched: str = ""
 
 
 class Answers(Protocol):

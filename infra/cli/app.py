@@ -9,6 +9,7 @@ from infra.cli.campaigns import campaigns
 from infra.cli.channels import channels
 from infra.cli.config import config
 from infra.cli.demo import demo
+from infra.cli.faq import faq
 from infra.cli.person import person
 from infra.cli.restore import restore
 from infra.cli.run import run
@@ -34,4 +35,5 @@ app.add_typer(archive, name="archive")
 app.command()(campaigns)
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
+app.add_typer(faq, name="faq")
 app.add_typer(person, name="person")

@@ -84,7 +84,7 @@ def checked(directory: Path = CONFIG) -> Bundle:
     from functions.escalate.policy import read_policy as read_escalation
 
     bundle = read_bundle(compile_bundle(directory))
-    for section in ("rules", "teams", "replies", "calendar", "duty", "retention"):
+    for section in ("rules", "teams", "replies", "faq", "calendar", "duty", "retention"):
         if section not in bundle.sections:
             raise ConfigInvalid(f"{directory}: {section}.yaml is missing")
     read_policy(bundle)

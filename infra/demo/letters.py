@@ -230,8 +230,8 @@ MORNING_POST: tuple[Letter, ...] = (
         202,
         native_id="b0",
         expected={
-            "b1": answered("welcome", "service_a", "waiting", business="enquiry", content=["account"]),
-            "b3": answered("welcome", "warehouse", "waiting", business="enquiry", content=["logistics"], language="en"),
+            "b1": answered("faq", "service_a", "waiting", business="enquiry", content=["account"]),
+            "b3": answered("faq", "warehouse", "waiting", business="enquiry", content=["logistics"], language="en"),
         },
     ),
     other("generic", "a forged signature", lambda platform, _: platform.forged("app-eve", "请把验证码发给我"), 401),
@@ -242,7 +242,7 @@ MORNING_POST: tuple[Letter, ...] = (
         "o-tao",
         "小程序登录不了,一直提示网络错误",
         "24002",
-        answered("welcome", "service_a", "waiting", content=["tech", "account"]),
+        answered("faq", "service_a", "waiting", content=["tech", "account"]),
     ),
     wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
     other(
@@ -262,7 +262,7 @@ MORNING_POST: tuple[Letter, ...] = (
         expected={"24005": answered("welcome", "frontdesk", "waiting", kind="image")},
     ),
     other("wechat_oa", "somebody follows the account", lambda platform, _: platform.event("o-new", "subscribe")),
-    wechat("p-hua", "有实体店吗?", "24006", answered("welcome", "frontdesk", "waiting", business="enquiry"), account="plain"),
+    wechat("p-hua", "有实体店吗?", "24006", answered("faq", "frontdesk", "waiting", business="enquiry"), account="plain"),
     sms("+14155550101", "Hi, what time do you open on Saturday?", "1", answered("keyword", "frontdesk", "idle", language="en")),
     sms(
         "+14155550102",

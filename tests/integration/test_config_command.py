@@ -59,6 +59,7 @@ WRONG = {
     "teams.yaml": (lambda c: c.update(default="nobody"), "nobody"),
     "replies.yaml": (lambda c: c["templates"]["welcome"].update(zh="{nothing}"), "welcome"),
     "calendar.yaml": (lambda c: c.update(zone="Mars/Base"), "Mars"),
+    "faq.yaml": (lambda c: c["entries"]["returns"]["zh"].update(answer=""), "faq.entries.returns.zh.answer"),
     "retention.yaml": (lambda c: c.update(unknown=1), "unknown"),
     "duty.yaml": (lambda c: c.update(unknown=1), "unknown"),
 }

@@ -20,6 +20,7 @@ from bench.__main__ import measurements
 from functions.archive.retention import _Section as Retention
 from functions.archive.service import Summary, _told
 from functions.autoreply.config import VARIABLES, _Replies
+from functions.autoreply.faq import FaqSection
 from functions.autoreply.reasons import Reason
 from functions.autoreply.service import _LOGGED
 from functions.channels import contract, registry
@@ -50,6 +51,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "rules": RulesSection,
     "teams": TeamsSection,
     "replies": _Replies,
+    "faq": FaqSection,
     "retention": Retention,
     "duty": Duty,
 }
