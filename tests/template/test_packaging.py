@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import marshal
 import platform
@@ -22,6 +23,7 @@ from infra.packaging.bytecode import find_interpreter, replace_sources
 from infra.packaging.function import SHARED, build_function
 from infra.packaging.imports import imported_names, source_of
 from infra.packaging.layer import LAMBDA, IndexUnreachable, Machine, cached_layer
+from infra.packaging.lean import lean
 from tests.fakes.template import loaded
 
 HANDLERS = {found.name: found.handler for found in loaded().functions}
@@ -190,6 +192,38 @@ def test_bytecode_is_valid_whatever_times_the_files_have_and_names_lambdas_paths
     if interpreter.path == sys.executable:  # only its own bytecode can be read here
         code = marshal.loads(compiled[0].read_bytes()[16:])
         assert code.co_filename.startswith("/var/task/functions/")
+        assert '"""' in (artifacts[name] / compiled[0].relative_to(artifact)).with_suffix(".py").read_text()
+        assert not isinstance(code.co_consts[0], str), "a docstring takes room and nobody reads it there"
+
+
+def code_alone(source: str) -> str:
+    """The code of a source with its lines' numbers, without docstrings and lone dots."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            said = [ast.get_docstring(node, clean=False), ...]
+            kept = [n for n in node.body if not (isinstance(n, ast.Expr) and getattr(n.value, "value", None) in said)]
+            node.body = kept if kept else []
+            # Where a class or function ends may be in its docstring.
+            node.end_lineno = node.end_col_offset = 0  # type: ignore[attr-defined, union-attr]
+    return ast.dump(tree, include_attributes=True)
+
+
+def test_channels_are_shipped_with_their_code_on_their_lines_and_without_comments() -> None:
+    paths = [*(ROOT / "functions" / "channels").rglob("*.py"), Path(__file__)]
+    for path in paths:
+        source = path.read_text(encoding="utf-8")
+        shipped = lean(source)
+        assert code_alone(shipped) == code_alone(source), path.name
+        assert len(shipped.splitlines()) == len(source.splitlines())
+    assert sum(len(lean(path.read_text("utf-8"))) for path in paths) < 0.85 * sum(
+        len(path.read_text("utf-8")) for path in paths
+    )
+
+
+def test_a_body_that_is_a_docstring_alone_keeps_something_and_a_hash_in_a_text_is_no_comment() -> None:
+    source = '"""Doc\n中."""\nfrom __future__ import annotations\nclass A(Exception):  # why\n    """Only\n    this."""\nB = "# no"\n'
+    assert lean(source) == '\n\nfrom __future__ import annotations\nclass A(Exception):\n    ...\n\nB = "# no"\n'
 
 
 def test_a_machine_without_the_functions_python_builds_without_bytecode_and_says_so(
