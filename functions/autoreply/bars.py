@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from functions.autoreply.case import Case, Silence, Step
 from functions.autoreply.reasons import Reason
+from functions.common.store import applied_mark
+
+# From UTC-12 to UTC+14.
+ZONES = timedelta(hours=26)
 
 
 def stopped(case: Case) -> Silence | None:
@@ -29,10 +35,30 @@ def held(case: Case) -> Silence | None:
     return Silence(reason=Reason.HELD) if case.judged.routing.hold or by_now else None
 
 
+def blocked(case: Case) -> Silence | None:
+    """An operator blocked the contact."""
+    there = case.conversation is not None and case.conversation.blocked
+    return Silence(reason=Reason.BLOCKED) if there else None
+
+
 def opted_out(case: Case) -> Silence | None:
     """The contact wants no messages, from this one on or since an earlier one."""
     earlier = case.conversation is not None and case.conversation.opted_out
     return Silence(reason=Reason.OPTED_OUT) if case.judged.judgement.opt_out or earlier else None
+
+
+def taken_over(case: Case) -> Silence | None:
+    """A person answered not long ago: an agent here, or somebody on the platform itself."""
+    answered_at = case.conversation.person_at if case.conversation is not None else None
+    recent = answered_at is not None and case.now - answered_at < case.policy.book.limits.takeover
+    return Silence(reason=Reason.TAKEN_OVER) if recent else None
+
+
+def recalled(case: Case) -> Silence | None:
+    """The contact took the message back."""
+    marks = case.conversation.recalled if case.conversation is not None else ()
+    gone = applied_mark(case.message.message_id) in marks
+    return Silence(reason=Reason.RECALLED) if gone else None
 
 
 def no_reply(case: Case) -> Silence | None:
@@ -41,8 +67,9 @@ def no_reply(case: Case) -> Silence | None:
 
 
 def human_wanted(case: Case) -> Silence | None:
-    """The contact asked for a person, and people are there."""
-    there = case.judged.judgement.wants_human and case.calendar.is_open(case.now)
+    """The contact asked for a person, now or since, and people are there."""
+    asked = any(each.judgement.wants_human for each in (case.judged, *case.later))
+    there = asked and case.calendar.is_open(case.now)
     return Silence(reason=Reason.HUMAN_WANTED) if there else None
 
 
@@ -59,11 +86,15 @@ def window_closed(case: Case) -> Silence | None:
 
 
 def stale(case: Case) -> Silence | None:
-    """The message came too long ago, by our own clock: a platform's time may be wrong by a zone."""
-    late = case.now - case.message.received_at > case.policy.book.limits.too_old
-    return Silence(reason=Reason.STALE) if late else None
+    """The message came too long ago by our own clock, or was under way for so long that no zone explains it: a platform's time may be
+    wrong by one.
+    """
+    message, too_old = case.message, case.policy.book.limits.too_old
+    late = case.now - message.received_at > too_old
+    lost = message.sent_at is not None and case.now - message.sent_at > too_old + ZONES
+    return Silence(reason=Reason.STALE) if late or lost else None
 
 
 BARS: tuple[Step, ...] = (
-    stopped, bot, spam, held, opted_out, no_reply, human_wanted, receive_only, window_closed, stale,
+    stopped, bot, spam, held, blocked, opted_out, taken_over, recalled, no_reply, human_wanted, receive_only, window_closed, stale,
 )  # fmt: skip

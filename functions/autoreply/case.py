@@ -21,7 +21,8 @@ from functions.common.wire import ReplyTask
 class Case:
     """One message that asks for a decision. `conversation` is None while classify has not written it yet.
 
-    `backlog` is how many conversations wait for the message's team, None where nobody counted.
+    `backlog` is how many conversations wait for the message's team, None where nobody counted; `later` are the messages that the contact
+    has sent since, in order.
     """
 
     task: ReplyTask
@@ -30,6 +31,7 @@ class Case:
     now: datetime
     stops: Stops = NOTHING
     backlog: int | None = None
+    later: tuple[Judged, ...] = ()
 
     @property
     def judged(self) -> Judged:

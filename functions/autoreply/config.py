@@ -13,7 +13,10 @@ from functions.autoreply.templates import Template, TemplateInvalid, variables_o
 from functions.common.bundle import Bundle
 from functions.common.calendar import read_calendars
 from functions.common.errors import BundleInvalid
+from functions.common.ledger import KEPT
 
+# RepliesQueue's maxReceiveCount: with more attempts than that the queue would give up first, and nobody be told.
+QUEUE_TRIES = 5
 VARIABLES = {
     "due": "by when a person will have answered at the latest",
     "expected": "when somebody will next be there; in the two out-of-hours notices only",
@@ -53,17 +56,23 @@ class _Notices(_Model):
 
 
 class _Cap(_Model):
-    at_most: Annotated[int, Field(strict=True, ge=0, le=100)]
+    # More than the ledger remembers cannot be counted.
+    at_most: Annotated[int, Field(strict=True, ge=0, le=KEPT)]
     within_minutes: Minutes
+
+    def cap(self) -> Cap:
+        return Cap(at_most=self.at_most, within=timedelta(minutes=self.within_minutes))
 
 
 class _Limits(_Model):
     machine_replies: Annotated[tuple[_Cap, ...], Field(min_length=1)]
+    same_exchanges: _Cap
     same_text_minutes: Minutes
     keep_for_people: Annotated[int, Field(strict=True, ge=0, le=20)]
     too_old_minutes: Minutes
+    takeover_minutes: Minutes
     window_margin_seconds: Annotated[int, Field(strict=True, ge=0, le=600)]
-    attempts: Annotated[int, Field(strict=True, ge=1, le=10)]
+    attempts: Annotated[int, Field(strict=True, ge=1, le=QUEUE_TRIES)]
 
 
 class _Replies(_Model):
@@ -111,12 +120,12 @@ def read_policy(bundle: Bundle) -> ReplyPolicy:
 
 def _limits(limits: _Limits) -> Limits:
     return Limits(
-        machine_replies=tuple(
-            Cap(at_most=cap.at_most, within=timedelta(minutes=cap.within_minutes)) for cap in limits.machine_replies
-        ),
+        machine_replies=tuple(cap.cap() for cap in limits.machine_replies),
+        same_exchanges=limits.same_exchanges.cap(),
         same_text=timedelta(minutes=limits.same_text_minutes),
         keep_for_people=limits.keep_for_people,
         too_old=timedelta(minutes=limits.too_old_minutes),
+        takeover=timedelta(minutes=limits.takeover_minutes),
         window_margin=timedelta(seconds=limits.window_margin_seconds),
         attempts=limits.attempts,
     )

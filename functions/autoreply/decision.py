@@ -2,20 +2,23 @@
 
 `STEPS` is the whole order. First come the bars: whatever forbids a machine to speak, asked once more just before a reply is sent. Then the
 proposals, best first. What was said before, the ledger, and the checks of a text may rule out some of them or all; the first that is
-left is the reply. Every proposal that was not sent is named with why.
+left is the reply. Every proposal that was not sent is named with why. Of several messages in a row the newest that can be answered is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from functions.autoreply.bars import BARS
 from functions.autoreply.case import Candidate, Case, Decision, Silence, Step, Suppressed
 from functions.autoreply.proposals import PROPOSALS
-from functions.autoreply.reasons import NOTICES, Reason
-from functions.autoreply.said import counted, enough_said, said_already
+from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
+from functions.autoreply.said import counted, enough_said, is_courtesy, said_already
 from functions.autoreply.wording import text_of
+from functions.common.ledger import Said
 from functions.common.store import Reply
+from functions.common.wire import ReplyTask
 
 STEPS: tuple[Step, ...] = (*BARS, *PROPOSALS)
 Check = Callable[[Case, Candidate, str], Reason | None]
@@ -23,17 +26,18 @@ Check = Callable[[Case, Candidate, str], Reason | None]
 TEXT_CHECKS: tuple[Check, ...] = ()
 
 
-def decide(case: Case, replies: Sequence[Reply]) -> Decision:
-    """The decision about a message. `replies` are the conversation's reply records, in any order."""
-    return decide_at_once(case) or _decide_by_ledger(case, counted(case, replies))
-
-
-def decide_at_once(case: Case) -> Decision | None:
-    """The decision, where it does not depend on what was said before; None where it does."""
+def decide(case: Case) -> Decision:
+    """The decision about a message, out of what the case holds and nothing else."""
     silence = bar(case)
     if silence is not None:
         return _silent(case, silence)
-    return None if any(proposals(case)) else Decision(reason=Reason.NOTHING_TO_SAY)
+    said = counted(case)
+    reason = enough_said(case, said)
+    if reason is not None and any(proposals(case)):
+        return _silent(case, Silence(reason=reason))
+    decision = _first_left(case, said)
+    newer = _answered_later(case, decision) if decision.text is not None else None
+    return decision if newer is None else _left_to(decision, newer)
 
 
 def bar(case: Case) -> Silence | None:
@@ -48,15 +52,18 @@ def proposals(case: Case) -> Iterator[Candidate]:
     return (outcome for outcome in found if isinstance(outcome, Candidate))
 
 
-def veto(case: Case, reply: Reply) -> Silence | None:
-    """What forbids a reply that was decided on earlier: any bar, a stop of its rule, or a notice that nobody is there when somebody is."""
-    late_notice = reply.reason in NOTICES and case.calendar.is_open(case.now)
+def veto(case: Case, reply: Reply, *, doubtful: bool = False) -> Silence | None:
+    """What forbids a reply that was decided on earlier: any bar, a stop of its rule, a notice that nobody is there when somebody is, and
+    unless the reply may be out already (`doubtful`), that a later message will be answered better.
+    """
     scope = case.stops.of_rule(reply.template or "")
-    return (
-        bar(case)
-        or (Silence(reason=Reason.STOPPED, detail=scope) if scope else None)
-        or (Silence(reason=Reason.STALE) if late_notice else None)
-    )
+    if (silence := bar(case)) or scope:
+        return silence or Silence(reason=Reason.STOPPED, detail=scope)
+    reason = Reason(reply.reason)
+    if reason in NOTICES and case.calendar.is_open(case.now):
+        return Silence(reason=Reason.STALE)
+    newer = None if doubtful else _answered_later(case, Decision(reason=reason))
+    return Silence(reason=Reason.ANSWERED_WITH_LATER, detail=newer) if newer else None
 
 
 def _silent(case: Case, silence: Silence) -> Decision:
@@ -64,10 +71,7 @@ def _silent(case: Case, silence: Silence) -> Decision:
     return Decision(reason=silence.reason, detail=silence.detail, suppressed=suppressed)
 
 
-def _decide_by_ledger(case: Case, said: list[Reply]) -> Decision:
-    reason = enough_said(case, said)
-    if reason is not None:
-        return _silent(case, Silence(reason=reason))
+def _first_left(case: Case, said: list[Said]) -> Decision:
     suppressed: list[Suppressed] = []
     for candidate in proposals(case):
         text = text_of(case, candidate)
@@ -81,16 +85,31 @@ def _decide_by_ledger(case: Case, said: list[Reply]) -> Decision:
                 suppressed=tuple(suppressed),
             )
         suppressed.append(_because(candidate, because))
-    return Decision(reason=suppressed[0].because, suppressed=tuple(suppressed))
+    reason = suppressed[0].because if suppressed else Reason.NOTHING_TO_SAY
+    return Decision(reason=reason, suppressed=tuple(suppressed))
 
 
-def _ruled_out(case: Case, candidate: Candidate, text: str | None, said: list[Reply]) -> Reason | None:
+def _ruled_out(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:
     if case.stops.of_rule(candidate.template):
         return Reason.STOPPED
     repeated = said_already(case, candidate, text, said)
     if repeated is not None or text is None:
         return repeated or Reason.TEMPLATE_INVALID
     return next((reason for check in TEXT_CHECKS if (reason := check(case, candidate, text))), None)
+
+
+def _answered_later(case: Case, decision: Decision) -> str | None:
+    """The id of a later message, the newest first, whose answer says as much as this one and so answers both."""
+    for newer in reversed(case.later):
+        its_own = decide(replace(case, task=ReplyTask(judged=newer, first_contact=False), later=()))
+        if its_own.text is not None and (decision.reason not in ANSWERS or not is_courtesy(its_own.reason, newer)):
+            return newer.message.message_id
+    return None
+
+
+def _left_to(decision: Decision, newer: str) -> Decision:
+    mine = Suppressed(reason=decision.reason, because=Reason.ANSWERED_WITH_LATER, template=decision.template)
+    return Decision(reason=Reason.ANSWERED_WITH_LATER, detail=newer, suppressed=(*decision.suppressed, mine))
 
 
 def _because(candidate: Candidate, reason: Reason) -> Suppressed:

@@ -21,14 +21,19 @@ class Reason(StrEnum):
     BOT = "bot"  # a machine wrote the message
     SPAM = "spam"
     HELD = "held"  # the message, or the conversation by now, waits for review
+    BLOCKED = "blocked"  # an operator blocked the contact
     OPTED_OUT = "opted_out"  # the contact wants no messages of ours
+    TAKEN_OVER = "taken_over"  # a person is answering, here or on the platform itself
+    RECALLED = "recalled"  # the contact took the message back
     NO_REPLY = "no_reply"  # a rule forbids a machine's answer
     HUMAN_WANTED = "human_wanted"  # the contact asked for a person, and people are there
     RECEIVE_ONLY = "receive_only"  # the platform lets us not answer
     WINDOW_CLOSED = "window_closed"  # the platform no longer lets us answer
+    ANSWERED_WITH_LATER = "answered_with_later"  # the contact wrote more, and the answer to that answers this, too
     STALE = "stale"  # too late for a machine's answer to be of use
     QUOTA_EXHAUSTED = "quota_exhausted"  # what the platform still allows is kept for people
     LOOP_GUARD = "loop_guard"  # machines have said enough here for now
+    ANSWERED_WITH_EARLIER = "answered_with_earlier"  # a reply went out when this was there already
     REPEATED = "repeated"  # the same text went out a moment ago
     NOTICE_GIVEN = "notice_given"  # the contact knows that nobody is there, and until when
     TEMPLATE_INVALID = "template_invalid"  # the text cannot be completed, or is not in the bundle
@@ -37,3 +42,5 @@ class Reason(StrEnum):
 
 
 NOTICES = (Reason.OUT_OF_HOURS, Reason.WELCOME_OUT_OF_HOURS)
+# Answers to what was asked; all others are courtesies.
+ANSWERS = (Reason.KEYWORD, Reason.FAQ)

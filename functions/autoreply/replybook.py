@@ -37,9 +37,11 @@ class Limits:
     """How much a machine may say. docs/configuration.md explains each."""
 
     machine_replies: tuple[Cap, ...]
+    same_exchanges: Cap
     same_text: timedelta
     keep_for_people: int
     too_old: timedelta
+    takeover: timedelta
     window_margin: timedelta
     attempts: int
 

@@ -1,50 +1,67 @@
-"""What was said before, and which candidates it rules out: quotas, the loop guard, repetitions, notices already given."""
+"""What was said before, and which candidates it rules out: quotas, the loop guard, repetitions, notices already given. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from functions.autoreply.case import Candidate, Case
-from functions.autoreply.reasons import NOTICES, Reason
+from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
+from functions.autoreply.replybook import Cap
 from functions.common.calendar import NeverOpen
-from functions.common.store import Reply
+from functions.common.judgement import Judged
+from functions.common.ledger import Said, ledger, sign, skeleton
+from functions.common.store import applied_mark
 
-_MAY_HAVE_ARRIVED = ("reserved", "sent", "unknown")
 
-
-def counted(case: Case, replies: Sequence[Reply]) -> list[Reply]:
+def counted(case: Case) -> list[Said]:
     """The replies that count against this message: those to others that may have arrived."""
-    own = case.message.message_id
-    return [reply for reply in replies if reply.state in _MAY_HAVE_ARRIVED and reply.message_id != own]
+    own = applied_mark(case.message.message_id)
+    return [said for said in ledger(case.conversation) if said.kind != "-" and said.mark != own]
 
 
-def enough_said(case: Case, said: list[Reply]) -> Reason | None:
+def enough_said(case: Case, said: list[Said]) -> Reason | None:
     """Why nothing at all may be said now; None when something may."""
     limits, message = case.policy.book.limits, case.message
     allowed = message.reply.max_replies
     # Every message of the contact opens the platform's quota anew: what was said since this one came has drawn on it.
-    drawn = sum(reply.at >= message.received_at for reply in said)
+    drawn = sum(each.at >= message.received_at for each in said)
     if allowed is not None and allowed - drawn <= limits.keep_for_people:
         return Reason.QUOTA_EXHAUSTED
-    for cap in limits.machine_replies:
-        if sum(case.now - reply.at < cap.within for reply in said) >= cap.at_most:
-            return Reason.LOOP_GUARD
-    return None
+    return Reason.LOOP_GUARD if any(_spent(case, cap, said) for cap in limits.machine_replies) else None
 
 
-def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Reply]) -> Reason | None:
+def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:
     """Why this candidate says nothing new; None when it does."""
     if candidate.reason in NOTICES and _notice_given(case, said):
         return Reason.NOTICE_GIVEN
-    recent = (reply for reply in said if case.now - reply.at < case.policy.book.limits.same_text)
-    return Reason.REPEATED if text is not None and any(reply.text == text for reply in recent) else None
+    courtesy = is_courtesy(candidate.reason, case.judged)
+    if courtesy and any(each.at >= case.message.received_at for each in said):
+        return Reason.ANSWERED_WITH_EARLIER
+    limits = case.policy.book.limits
+    recent = (each for each in said if case.now - each.at < limits.same_text)
+    if text is not None and any(each.text == sign(text) for each in recent):
+        return Reason.REPEATED
+    return Reason.LOOP_GUARD if _spent(case, limits.same_exchanges, _alike(case, candidate, said)) else None
 
 
-def _notice_given(case: Case, said: list[Reply]) -> bool:
+def is_courtesy(reason: Reason, judged: Judged) -> bool:
+    """Whether a reply answers nothing that was asked: a welcome, a notice, a receipt, or a rule's word to a greeting or to thanks."""
+    return reason not in ANSWERS or judged.judgement.business == "other"
+
+
+def _spent(case: Case, cap: Cap, said: list[Said]) -> bool:
+    return sum(case.now - each.at < cap.within for each in said) >= cap.at_most
+
+
+def _alike(case: Case, candidate: Candidate, said: list[Said]) -> list[Said]:
+    """Exchanges as this one would be: the same template in answer to what differs at most in its numbers."""
+    rule, asked = sign(candidate.template), sign(skeleton(case.message.text))
+    return [each for each in said if (each.rule, each.asked) == (rule, asked)]
+
+
+def _notice_given(case: Case, said: list[Said]) -> bool:
     """Whether a notice went out since people were last there: one that named the same opening."""
-    notices = [reply for reply in said if reply.reason in NOTICES]
+    notices = [each for each in said if each.kind == "n"]
     try:
         opening = case.calendar.next_open(case.now) if notices else None
-        return any(case.calendar.next_open(reply.at) == opening for reply in notices)
+        return any(case.calendar.next_open(each.at) == opening for each in notices)
     except NeverOpen:
         return True

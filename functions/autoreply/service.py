@@ -1,261 +1,158 @@
 """decide → reserve → send → record. One reply record per message, and never a second reply to it.
 
-A record's life: `none` (nothing is sent, and why), or `reserved` → `sent`, `failed`, `unknown`. A reserved record is written before each
-try, without an outcome; when the platform says that it took nothing, that outcome is noted and the queue brings the message back. So
-a record that is found reserved tells what is known: with an outcome in `NOT_SENT` nothing left; without one a process died between
-the reservation and the record, and the reply may be out.
+A reply is reserved by an entry in the conversation's ledger, written on the condition that the conversation is still as it was read: so
+the reservation is the last look before the send, too. The record follows the send. What a later delivery of the same message finds tells
+what is known:
+
+| entry | record | then |
+|---|---|---|
+| none | none | the message is decided about |
+| any | `none`, `sent`, `failed`, `unknown` | it was seen to |
+| one | none | a process died between the reservation and the record: the reply may be out |
+| one | `reserved`, with an outcome of `NOT_SENT` | nothing left: it is tried again |
+| one | `reserved`, with another outcome or none | it may be out |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from functions.autoreply.case import Case, Decision
-from functions.autoreply.decision import decide, decide_at_once, veto
-from functions.autoreply.reasons import Reason
-from functions.autoreply.replybook import ReplyPolicy
-from functions.autoreply.stops import NOTHING, Stops
-from functions.channels import registry
-from functions.channels.contract import Adapter, Outbound, OutgoingReply, SendResult
-from functions.common import keys
-from functions.common.clock import Clock
-from functions.common.credentials import CredentialStore
-from functions.common.errors import Retryable, Unavailable
-from functions.common.store import AlreadyReserved, Reply, ReplyState, Store
-from functions.common.telemetry import Telemetry
+from functions.autoreply.decision import decide, veto
+from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
+from functions.autoreply.reasons import NOTICES, Reason
+from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
+from functions.autoreply.sending import NOT_SENT, Try, conclude, finish, prepared, send
+from functions.channels.contract import SendResult
+from functions.common.errors import Unavailable
+from functions.common.ledger import Said, entry, entry_of, may_have_forgotten, reserved
+from functions.common.store import AlreadyRecorded, ConversationChanged, Reply
 from functions.common.wire import ReplyTask
 
-TAKEN = ("sent", "duplicate")
-REFUSED = ("window_closed", "invalid")
-NOT_SENT = ("rate_limited", "auth_expired", "transient")
-# How many reply records the loop guard and the quotas look back on: more than any limit allows within an hour.
-LEDGER = 50
-QUIET = (Reason.BOT, Reason.SPAM, Reason.HELD, Reason.OPTED_OUT, Reason.NO_REPLY)
-
-_LOGGED = {
-    "none": ("not_replied", "NotReplied"),
-    "sent": ("replied", "Replied"),
-    "failed": ("reply_failed", "ReplyFailed"),
-    "unknown": ("reply_unknown", "ReplyUnknown"),
-    "reserved": ("reply_postponed", "ReplyRetried"),
-}
+_TRIES = 5
+LATER = 10
+BROKEN = (Reason.TEMPLATE_INVALID,)
 
 
-class ReplyPostponed(Retryable):
-    """The platform took nothing, or takes the same reply again without harm: the queue is to bring the message back."""
+def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
+    """Answer one message, or note why not. Safe to repeat at any time; raises `Postponed` when it must be.
 
-
-class ConversationAwaited(Retryable):
-    """A person must be told, and classify has not written the conversation yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """The reply desk: what autoreply needs. `outbound` makes the way out for (channel, account, message id).
-
-    `stops()` says what an operator has stopped, `backlog(team)` how many conversations wait for a team (None: nobody knows).
+    `last_try`: the queue will not bring the message back.
     """
-
-    store: Store
-    credentials: CredentialStore
-    policy: Callable[[], ReplyPolicy]
-    outbound: Callable[[str, str, str], Outbound]
-    clock: Clock
-    telemetry: Telemetry
-    stops: Callable[[], Stops] = lambda: NOTHING
-    backlog: Callable[[str], int | None] = lambda _: None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Try:
-    """One try to send. `doubtful`: an earlier one may have succeeded."""
-
-    case: Case
-    reply: Reply
-    adapter: Adapter
-    credentials: Any
-    doubtful: bool = False
+    for _ in range(_TRIES):
+        case = _case(task, desk)
+        earlier = entry_of(case.conversation, case.message.message_id)
+        if earlier is not None or _may_be_recorded(case):
+            found = desk.store.reply(case.message.message_id)
+            if found is not None or earlier is not None:
+                return _resume(case, earlier, found, desk)
+        try:
+            return _answer(case, desk, last_try=last_try)
+        except ConversationChanged:
+            continue  # something happened since it was read: decide anew
+    raise Unavailable(f"conversation {conv_of(task)} kept changing")
 
 
-def answer(task: ReplyTask, desk: Desk) -> None:
-    """Answer one message, or note why not. Safe to repeat at any time; raises `Retryable` when it must be."""
-    case = _case(task, desk.policy(), desk)
-    decision = decide_at_once(case) or decide(case, desk.store.replies(_conv(task), LEDGER))
-    if any(each.because == Reason.TEMPLATE_INVALID for each in decision.suppressed):
-        desk.telemetry.warning(
-            "template_invalid", message_id=_id(task), bundle=case.policy.bundle, reply=task.judged.routing.reply
-        )
-    if decision.text is None:
-        _leave(case, decision, desk)
-    else:
-        _speak(case, decision, desk)
-
-
-def _case(task: ReplyTask, policy: ReplyPolicy, desk: Desk) -> Case:
+def _case(task: ReplyTask, desk: Desk) -> Case:
+    conversation = desk.store.conversation(conv_of(task))
+    newer = conversation is not None and conversation.count > task.judged.seq
     return Case(
         task=task,
-        conversation=desk.store.conversation(_conv(task)),
-        policy=policy,
+        conversation=conversation,
+        policy=desk.policy(),
         now=desk.clock(),
         stops=desk.stops(),
         backlog=desk.backlog(task.judged.routing.team),
+        later=tuple(desk.store.later_messages(task.judged, LATER)) if newer else (),
+    )
+
+
+def _may_be_recorded(case: Case) -> bool:
+    return case.conversation is not None and may_have_forgotten(case.conversation, case.message.received_at)
+
+
+def _answer(case: Case, desk: Desk, *, last_try: bool) -> None:
+    decision = decide(case)
+    _warn(case, decision, desk)
+    if decision.text is None:
+        return _leave(case, decision, desk)
+    if case.conversation is None:
+        raise ConversationAwaited(conv_of(case.task))
+    left = desk.breaker.seconds_left(case.message.channel, case.message.account, case.now)
+    if left and not last_try:
+        raise ReplyPostponed("circuit open", left)
+    sending = prepared(case, record_of(case, decision, "reserved"), desk)
+    desk.store.apply(case.conversation, reserved(case.conversation, _entry(case, decision)))
+    return send(sending, desk)
+
+
+def _entry(case: Case, decision: Decision) -> Said:
+    return entry(
+        case.message.message_id,
+        at=case.now,
+        notice=decision.reason in NOTICES,
+        rule=decision.template or "",
+        text=decision.text or "",
+        asked=case.message.text,
     )
 
 
 def _leave(case: Case, decision: Decision, desk: Desk) -> None:
-    reply = _record_of(case, decision, "none")
+    reply = record_of(case, decision, "none")
     try:
-        desk.store.reserve_reply(reply)
-    except AlreadyReserved as found:
-        return _resume(case, found.reply, desk)
-    _log(case, reply, desk, suppressed=[each.reason.value for each in decision.suppressed])
-    return _tell_person(case, reply, desk)
+        desk.store.add_reply(reply)
+    except AlreadyRecorded as found:
+        return _resume(case, None, found.reply, desk)
+    log(case, reply, desk, suppressed=list(reply.suppressed))
+    return tell_person(case, reply, desk)
 
 
-def _speak(case: Case, decision: Decision, desk: Desk) -> None:
-    reply = _record_of(case, decision, "reserved")
-    # Whatever fails up to the reservation leaves nothing behind.
-    sending = _try(case, reply, desk)
-    try:
-        desk.store.reserve_reply(reply)
-    except AlreadyReserved as found:
-        return _resume(case, found.reply, desk)
-    return _send(sending, desk)
-
-
-def _resume(case: Case, found: Reply, desk: Desk) -> None:
+def _resume(case: Case, earlier: Said | None, found: Reply | None, desk: Desk) -> None:
     """Go on where an earlier delivery of this message stopped."""
-    if found.state != "reserved":
-        return _tell_person(case, found, desk)
-    sending = _try(case, replace(found, attempts=found.attempts + 1, outcome=None), desk)
-    sending = replace(sending, doubtful=found.outcome not in NOT_SENT)
-    spent = found.attempts >= case.policy.book.limits.attempts
-    if spent or (sending.doubtful and not sending.adapter.idempotent_send):
-        return _finish(case, found, replace(found, state="unknown" if sending.doubtful else "failed"), desk)
-    desk.store.record_reply(sending.reply, was="reserved", attempts=found.attempts)
-    return _send(sending, desk)
+    if found is not None and found.state != "reserved":
+        return tell_person(case, found, desk) if earlier is None else settle(case, found, desk)
+    known = found or _as_reserved(case, earlier)
+    sending = prepared(case, replace(known, attempts=known.attempts + 1, outcome=None), desk)
+    doubtful = found is None or found.outcome not in NOT_SENT
+    sending = replace(sending, doubtful=doubtful, recorded=found is not None)
+    spent = known.attempts >= case.policy.book.limits.attempts
+    if spent or known.text is None or (doubtful and not sending.adapter.idempotent_send):
+        final = replace(known, state="unknown" if doubtful else "failed")
+        return finish(replace(sending, reply=known), final, desk)
+    return _send_again(sending, known, desk)
 
 
-def _try(case: Case, reply: Reply, desk: Desk) -> _Try:
-    message = case.task.judged.message
-    credentials = desk.credentials.current(message.channel, message.account)[0]
-    return _Try(case=case, reply=reply, adapter=registry.adapter(message.channel), credentials=credentials)
+def _as_reserved(case: Case, earlier: Said | None) -> Reply:
+    """The record that the first try would have written: the decision made again as of then. Without a text if it is no longer the same."""
+    assert earlier is not None and case.conversation is not None
+    decision = decide(replace(case, now=earlier.at, later=()))
+    same = decision.text is not None and replace(_entry(case, decision), at=earlier.at) == earlier
+    known = record_of(replace(case, now=earlier.at), decision, "reserved")
+    return known if same else replace(known, reason=decision.reason.value, text=None, template=None)
 
 
-def _send(sending: _Try, desk: Desk) -> None:
-    case, reply = sending.case, sending.reply
+def _send_again(sending: Try, known: Reply, desk: Desk) -> None:
+    """Note the try, look once more, send."""
+    if sending.recorded:
+        desk.store.record_reply(sending.reply, was="reserved", attempts=known.attempts)
+    else:
+        desk.store.add_reply(sending.reply)
+    sending = replace(sending, recorded=True)
     try:
-        forbidden = veto(_case(case.task, case.policy, desk), reply)
+        forbidden = veto(_case(sending.case.task, desk), sending.reply, doubtful=sending.doubtful)
     except Unavailable:
-        return _conclude(sending, SendResult(outcome="transient", code="not_tried"), desk)
+        return conclude(sending, SendResult(outcome="transient", code="not_tried"), desk)
     if forbidden is None:
-        return _conclude(sending, _deliver(sending, desk), desk)
+        return send(sending, desk)
     if sending.doubtful:
-        return _finish(case, reply, replace(reply, state="unknown"), desk)
-    return _finish(
-        case,
-        reply,
-        replace(reply, state="none", reason=forbidden.reason, detail=forbidden.detail, template=None, text=None),
-        desk,
-    )
+        return finish(sending, replace(sending.reply, state="unknown"), desk)
+    reason, detail = forbidden.reason.value, forbidden.detail
+    return finish(sending, replace(sending.reply, state="none", reason=reason, detail=detail, template=None, text=None), desk)
 
 
-def _deliver(sending: _Try, desk: Desk) -> SendResult:
-    message, text = sending.case.task.judged.message, sending.reply.text or ""
-    outgoing = OutgoingReply(
-        message_id=message.message_id,
-        native_id=message.native_id,
-        contact=message.contact.primary,
-        text=text,
-        not_after=message.reply.expires_at,
-        token=message.reply.token,
-    )
-    outbound = desk.outbound(message.channel, message.account, message.message_id)
-    result = sending.adapter.send(outgoing, sending.credentials, outbound)
-    if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
-        result = sending.adapter.send(outgoing, sending.credentials, outbound)
-    return result
-
-
-def _conclude(sending: _Try, result: SendResult, desk: Desk) -> None:
-    """Write down what became of a try, and ask for another where that is safe and may help."""
-    case, reply = sending.case, sending.reply
-    tried = replace(reply, outcome=result.outcome, provider_id=result.provider_id)
-    if result.outcome in TAKEN:
-        return _finish(case, reply, replace(tried, state="sent"), desk, result.code)
-    doubtful = sending.doubtful or result.outcome == "unknown"
-    spent = reply.attempts >= case.policy.book.limits.attempts
-    if spent or result.outcome in REFUSED or (doubtful and not sending.adapter.idempotent_send):
-        return _finish(case, reply, replace(tried, state="unknown" if doubtful else "failed"), desk, result.code)
-    postponed = replace(tried, outcome="unknown" if doubtful else result.outcome)
-    desk.store.record_reply(postponed, was="reserved", attempts=reply.attempts)
-    _log(case, postponed, desk, code=result.code, retry_after=result.retry_after)
-    raise ReplyPostponed(f"{result.outcome} {result.code}")
-
-
-def _finish(case: Case, reserved: Reply, final: Reply, desk: Desk, code: str | None = None) -> None:
-    desk.store.record_reply(final, was="reserved", attempts=reserved.attempts)
-    _log(case, final, desk, code=code)
-    _tell_person(case, final, desk)
-
-
-def _tell_person(case: Case, reply: Reply, desk: Desk) -> None:
-    """Put the conversation before a person where the record demands it; repeated when a finished message comes again."""
-    problem, routing = _problem(case.task, reply), case.task.judged.routing
-    if problem is None:
-        return
-    if case.conversation is None:
-        raise ConversationAwaited(_conv(case.task))
-    desk.store.flag(_conv(case.task), problem, team=routing.team, due_at=routing.due_at)
-
-
-def _problem(task: ReplyTask, reply: Reply) -> str | None:
-    """What a person must be told: a reply that may not have arrived, or that was to settle the matter and did not go out."""
-    routing = task.judged.routing
-    if reply.state == "unknown":
-        return "reply_unknown"
-    if reply.state == "failed":
-        return None if routing.needs_person and reply.outcome in REFUSED else "reply_failed"
-    meant = routing.reply is not None and not routing.needs_person
-    said = reply.state == "sent" and reply.template == routing.reply
-    return "reply_missing" if meant and not said and reply.reason not in QUIET and not _is_thanks(task) else None
-
-
-def _is_thanks(task: ReplyTask) -> bool:
-    said = task.judged.judgement
-    return said.business in ("other", "suggestion") and said.sentiment == "positive" and not said.wants_human
-
-
-def _record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
-    return Reply(
-        message_id=_id(case.task),
-        state=state,
-        reason=decision.reason.value,
-        at=case.now,
-        text=decision.text,
-        template=decision.template,
-        attempts=1 if state == "reserved" else 0,
-        bundle=case.policy.bundle,
-        detail=decision.detail,
-        suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
-    )
-
-
-def _log(case: Case, reply: Reply, desk: Desk, **more: Any) -> None:
-    line, metric = _LOGGED[reply.state]
-    message = case.task.judged.message
-    said = {"message_id": message.message_id, "channel": message.channel, "account": message.account, "reason": reply.reason}
-    tried = {"template": reply.template, "attempts": reply.attempts, "result": reply.outcome}
-    log = desk.telemetry.warning if reply.state in ("failed", "unknown") else desk.telemetry.info
-    log(line, **said, **tried, **more)
-    desk.telemetry.count({metric: 1}, channel=message.channel)
-
-
-def _id(task: ReplyTask) -> str:
-    return task.judged.message.message_id
-
-
-def _conv(task: ReplyTask) -> str:
-    return keys.split(_id(task)).conv
+def _warn(case: Case, decision: Decision, desk: Desk) -> None:
+    broken = [each.template for each in decision.suppressed if each.because in BROKEN]
+    if broken:
+        desk.telemetry.warning(
+            "template_invalid", message_id=case.message.message_id, bundle=case.policy.bundle, templates=broken
+        )

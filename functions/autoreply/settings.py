@@ -15,6 +15,7 @@ class Settings(settings.Settings):
     """
 
     table_name: str
+    replies_queue_url: str
     index_shards: int = Field(ge=1, le=1000)
     secrets_prefix: str
     config_bucket: str

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from functions.autoreply.config import read_policy
-from functions.autoreply.service import Desk
+from functions.autoreply.desk import Desk
 from functions.autoreply.settings import Settings
 from functions.channels.contract import Outbound
 from functions.common.aws import client
@@ -19,6 +19,7 @@ from functions.common.clock import system_clock
 from functions.common.credentials import CredentialStore
 from functions.common.dynamo_store import DynamoStore
 from functions.common.outbound import PlatformHttp
+from functions.common.queues import FifoQueue
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 from functions.common.token_lease import TokenLeases
@@ -46,6 +47,12 @@ def desk() -> Desk:
         clock=system_clock,
         telemetry=telemetry,
     )
+
+
+@cache
+def queue() -> FifoQueue:
+    """The queue that reply tasks come from."""
+    return FifoQueue(client("sqs"), Settings.read(os.environ).replies_queue_url)
 
 
 def _outbound(override: str | None, leases: TokenLeases) -> Callable[[str, str, str], Outbound]:

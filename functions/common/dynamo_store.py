@@ -18,7 +18,7 @@ from functions.common.judgement import Firing, Judged
 from functions.common.message import Verification
 from functions.common.store import (
     PERSON_MUST_ACT,
-    AlreadyReserved,
+    AlreadyRecorded,
     AlreadyStored,
     Campaign,
     Conversation,
@@ -32,7 +32,7 @@ from functions.common.store import (
 from functions.common.table import ConditionFailed, Item, Table
 from functions.common.wire import judged_from, plain
 
-_TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for"}
+_TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at"}
 _TRIES = 5
 # Somebody looks at a flood while it runs, or the day after.
 _CAMPAIGNS_KEPT = timedelta(days=3)
@@ -112,12 +112,12 @@ class DynamoStore:
                 continue
         raise Unavailable(f"conversation {conv} kept changing")
 
-    def reserve_reply(self, reply: Reply) -> None:
+    def add_reply(self, reply: Reply) -> None:
         key = keys.split(reply.message_id)
         try:
             self.table.put_new(reply_item(key, reply))
         except ConditionFailed as refused:
-            raise AlreadyReserved(self._reply_in_the_way(refused, reply)) from None
+            raise AlreadyRecorded(self._reply_in_the_way(refused, reply)) from None
 
     def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
         key = keys.split(reply.message_id)
@@ -136,23 +136,21 @@ class DynamoStore:
                 values=values | {":was": was, ":tried": attempts},
             )
         except ConditionFailed as refused:
-            raise AlreadyReserved(self._reply_in_the_way(refused, reply)) from None
+            raise AlreadyRecorded(self._reply_in_the_way(refused, reply)) from None
 
     def reply(self, message_id: str) -> Reply | None:
         key = keys.split(message_id)
         item = self.table.get(keys.conversation_pk(key.conv), keys.reply_sk(key))
         return None if item is None else _reply_from(item)
 
-    def replies(self, conv: str, newest: int) -> list[Reply]:
-        found = list(self._replies(conv, newest))
-        if found and found[-1]["sk"].startswith(f"R#{keys.NO_TIME}"):
-            # Without times the keys' order is none: only all of them hold the newest.
-            found = list(self._replies(conv, None))
-        return sorted(map(_reply_from, found), key=lambda reply: reply.at)
-
-    def _replies(self, conv: str, newest: int | None) -> Iterator[Item]:
-        values = {":pk": keys.conversation_pk(conv), ":r": "R#"}
-        return self.table.query("pk = :pk AND begins_with(sk, :r)", values, descending=True, limit=newest)
+    def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
+        key = keys.split(judged.message.message_id)
+        # Without times the keys' order is none: only all of them hold the newest.
+        limit = None if key.ts13 == keys.NO_TIME else newest
+        values = {":pk": keys.conversation_pk(key.conv), ":m": "M#"}
+        found = self.table.query("pk = :pk AND begins_with(sk, :m)", values, descending=True, limit=limit)
+        later = (each for each in map(judged_from_item, found) if each.seq > judged.seq)
+        return sorted(later, key=lambda each: each.seq)
 
     def due(self, team: str, status: Status, since: datetime, before: datetime, limit: int) -> Iterator[Conversation]:
         # BETWEEN holds both ends, and the index knows milliseconds.
@@ -245,7 +243,7 @@ def conversation_from(item: Item) -> Conversation:
     known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
     for name in _TIMES & known.keys():
         known[name] = from_iso(known[name])
-    for name in ("hold", "problems", "applied", "vouched", "said"):
+    for name in ("hold", "problems", "applied", "vouched", "said", "replied", "recalled"):
         known[name] = tuple(known.get(name, ()))
     return Conversation(conv=item["pk"].removeprefix("C#"), **known)
 

@@ -50,6 +50,21 @@ class FifoQueue:
         if failed:
             raise NotSent(failed)
 
+    def keep_back(self, waits: dict[str, int]) -> None:
+        """Let messages that were handed out come again after so many seconds, by their receipts; `NotSent` names those that will not."""
+        for begin in range(0, len(waits), MAX_ENTRIES):
+            entries = list(waits.items())[begin : begin + MAX_ENTRIES]
+            with aws_faults("ChangeMessageVisibilityBatch"):
+                answer = self._client.change_message_visibility_batch(
+                    QueueUrl=self._url,
+                    Entries=[
+                        {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+                        for place, (receipt, seconds) in enumerate(entries)
+                    ],
+                )
+            if refused := answer.get("Failed"):
+                raise NotSent({entry["Id"]: entry["Code"] for entry in refused})
+
     def _send(self, chunk: list[Entry]) -> list[tuple[Entry, str]]:
         """The entries that the queue did not take at the second try either."""
         refused = self._once(chunk)

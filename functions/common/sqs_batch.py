@@ -15,12 +15,13 @@ from functions.common.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One message off a FIFO queue. `tries` is how often it was handed out, this time included."""
+    """One message off a FIFO queue. `tries` is how often it was handed out, this time included; `receipt` is what the queue knows it by."""
 
     id: str
     group: str
     body: str
     tries: int = 1
+    receipt: str = ""
 
 
 class Failures:
@@ -53,6 +54,7 @@ def records(event: dict[str, Any]) -> list[Record]:
             group=raw["attributes"]["MessageGroupId"],
             body=raw["body"],
             tries=int(raw["attributes"].get("ApproximateReceiveCount", 1)),
+            receipt=raw.get("receiptHandle", ""),
         )
         for raw in event["Records"]
     ]

@@ -3,7 +3,7 @@
 `dynamo_store.DynamoStore` keeps it in the table of docs/data-model.md; `tests/fakes/memory_store.py` keeps it in dictionaries. One contract
 test (tests/contract/test_store.py) runs against both and against any endpoint.
 
-Each step is one write that can be repeated: `add_message` and `reserve_reply` are conditional on absence, `apply` on the
+Each step is one write that can be repeated: `add_message` and `add_reply` are conditional on absence, `apply` on the
 conversation's revision. `apply` comes last in classify and notes the message in the conversation, which proves that every step of
 that message was done (`Conversation.notes`); a message too old to be noted is proven by the reply record that autoreply writes for
 every message.
@@ -37,8 +37,8 @@ class ConversationChanged(Exception):
     """Somebody else wrote the conversation since it was read: read it again and decide anew."""
 
 
-class AlreadyReserved(Exception):
-    """A reply to this message was reserved, or decided against, before; `reply` is that record."""
+class AlreadyRecorded(Exception):
+    """A reply to this message was recorded, or decided against, before; `reply` is that record."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.message_id)
@@ -55,6 +55,8 @@ class Conversation:
     `count` messages were applied; `applied` holds short marks of the last eight. `vouched` are the marks of the person's ids that a
     platform vouches for beyond this account, each noted under that id before it stands here (`identity`). `said` keeps what is needed to
     know the last few texts again, and `campaign` names the last one that many senders sent too.
+    `replied` is the ledger of replies (`ledger`), `person_at` when a person last answered; a `blocked` contact gets no machine's replies;
+    `recalled` marks messages that were taken back.
     """
 
     conv: str
@@ -80,6 +82,10 @@ class Conversation:
     vouched: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     campaign: str | None = None
+    replied: tuple[str, ...] = ()
+    person_at: datetime | None = None
+    blocked: bool = False
+    recalled: tuple[str, ...] = ()
     rev: int = 0
 
     def notes(self, judged: Judged) -> bool:
@@ -184,17 +190,17 @@ class Store(Protocol):
     def flag(self, conv: str, problem: str, *, team: str, due_at: datetime) -> None:
         """Put a conversation before a person because of a problem (a reply that may not have arrived, a dead letter)."""
 
-    def reserve_reply(self, reply: Reply) -> None:
-        """Write a reply's record before it is sent; `AlreadyReserved` when there is one."""
+    def add_reply(self, reply: Reply) -> None:
+        """Write the record of what was decided about a message; `AlreadyRecorded` when there is one."""
 
     def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
-        """Replace a reply's record that is in state `was` after `attempts` tries; `AlreadyReserved` when it is in another."""
+        """Replace a reply's record that is in state `was` after `attempts` tries; `AlreadyRecorded` when it is in another."""
 
     def reply(self, message_id: str) -> Reply | None:
         """What was decided about one message."""
 
-    def replies(self, conv: str, newest: int) -> list[Reply]:
-        """The conversation's reply records, oldest first: the newest so many, or all where its messages have no times."""
+    def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
+        """Messages of the conversation that came after this one, in order: of the newest so many, or of all where they have no times."""
 
     def due(self, team: str, status: Status, since: datetime, before: datetime, limit: int) -> Iterator[Conversation]:
         """Conversations of a team that a person must act on, due from `since` and before `before`, most overdue first per shard."""

@@ -1,6 +1,6 @@
 """The story of the demo: who writes what on which platform, and what a good post room makes of it.
 
-It plays on a Tuesday in Shanghai, in two scenes: ten in the morning, with people at work, and twenty to ten at night. Everybody
+It plays on a Tuesday in Shanghai: ten in the morning, with people at work, five minutes later, and twenty to ten at night. Everybody
 and everything in it is made up; the card number is a test number of the card industry.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from infra.simulators.contract import Webhook
 
 MORNING = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+LATER = datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
 NIGHT = datetime(2026, 11, 24, 13, 40, tzinfo=UTC)
 # The archive runs at 03:00 in Shanghai, ten days later: even what still waits for a person is filed by then.
 ARCHIVE_NIGHT = datetime(2026, 12, 4, 19, 0, tzinfo=UTC)
@@ -244,7 +245,6 @@ MORNING_POST: tuple[Letter, ...] = (
         "24002",
         answered("faq", "service_a", "waiting", content=["tech", "account"]),
     ),
-    wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
     other(
         "wechat_oa",
         "a voice message, as WeChat understood it",
@@ -283,6 +283,10 @@ MORNING_POST: tuple[Letter, ...] = (
     other("twilio", "a forged signature", lambda platform, _: platform.forged("+14155550199", "hello"), 403),
 )
 
+LATER_POST: tuple[Letter, ...] = (
+    wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
+)
+
 NIGHT_POST: tuple[Letter, ...] = (
     app(
         "app-ding",
@@ -297,4 +301,11 @@ NIGHT_POST: tuple[Letter, ...] = (
         answered("welcome_out_of_hours", "frontdesk", "waiting", content=["product"], language="en"),
     ),
     app("app-zhang", "还有人在吗?咖啡机能分期付款吗?", "n2", answered("out_of_hours", "frontdesk", "waiting")),
+)
+
+# When each scene plays, in Shanghai and in UTC.
+SCENES: tuple[tuple[str, datetime, tuple[Letter, ...]], ...] = (
+    ("10:00", MORNING, MORNING_POST),
+    ("10:05", LATER, LATER_POST),
+    ("21:40", NIGHT, NIGHT_POST),
 )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from functions.common.clock import to_iso
-from infra.demo.letters import ARCHIVE_NIGHT, MORNING, MORNING_POST, NIGHT, NIGHT_POST, Letter
+from infra.demo.letters import ARCHIVE_NIGHT, SCENES, Letter
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -52,7 +52,7 @@ def tour(stack: Stack, say: Callable[[str], None]) -> Outcome:
     with PoolManager() as http:
         ask = Endpoints(http, stack.url)
         deliveries: list[Delivery] = []
-        for scene, now, letters in (("10:00", MORNING, MORNING_POST), ("21:40", NIGHT, NIGHT_POST)):
+        for scene, now, letters in SCENES:
             stack.set_clock(now)
             say(f"Tuesday {scene} in Shanghai: {len(letters)} webhooks …")
             deliveries += _deliver(stack, http, letters)

@@ -31,7 +31,7 @@ from functions.common.message import (
 )
 from functions.common.store import (
     APPLIED_KEPT,
-    AlreadyReserved,
+    AlreadyRecorded,
     AlreadyStored,
     Campaign,
     Conversation,
@@ -207,6 +207,10 @@ class TestConversations:
             "applied": ("abcdefgh",),
             "said": ("29391360 1763600000000.aaaaaaaaaa abcd 0ABC",),
             "campaign": "00112233aabbccdd",
+            "replied": ("abcdefgh0123456789",),
+            "person_at": NOW,
+            "blocked": True,
+            "recalled": ("hgfedcba",),
         }
         expected = Conversation(
             conv=CONV, channel="generic", account="demo", contact="u1", count=1, first_at=NOW, last_at=NOW, rev=1, **everything
@@ -293,40 +297,36 @@ class TestConversations:
 
 class TestReplies:
     def test_a_reply_is_reserved_once(self, store: Store) -> None:
-        store.reserve_reply(reply())
-        with pytest.raises(AlreadyReserved) as refused:
-            store.reserve_reply(reply(state="none", reason="spam"))
+        store.add_reply(reply())
+        with pytest.raises(AlreadyRecorded) as refused:
+            store.add_reply(reply(state="none", reason="spam"))
         assert refused.value.reply == reply() == store.reply(message_id())
         assert store.reply(message_id(2)) is None
 
     def test_a_reply_is_recorded_from_the_state_it_is_in(self, store: Store) -> None:
-        store.reserve_reply(reply())
+        store.add_reply(reply())
         tried = reply(attempts=1, text="您好", template="greeting")
         store.record_reply(tried, was="reserved", attempts=0)
         sent = replace(tried, state="sent", provider_id="p1", outcome="sent", bundle="0123456789ab")
         store.record_reply(sent, was="reserved", attempts=1)
-        with pytest.raises(AlreadyReserved) as refused:
+        with pytest.raises(AlreadyRecorded) as refused:
             store.record_reply(tried, was="reserved", attempts=1)
         assert refused.value.reply == sent == store.reply(message_id())
 
-    def test_replies_come_oldest_first(self, store: Store) -> None:
-        for number, minutes in ((1, 5), (2, 1), (3, 9)):
-            store.reserve_reply(reply(number, at=NOW + timedelta(minutes=minutes)))
-        assert [found.message_id for found in store.replies(CONV, 10)] == [message_id(2), message_id(1), message_id(3)]
 
-    def test_the_newest_replies_are_read_and_no_more(self, store: Store) -> None:
-        for number in range(1, 6):
-            moment = NOW + timedelta(minutes=number)
-            store.reserve_reply(replace(reply(number, at=moment), message_id=message_id(number, moment)))
-        assert [found.at for found in store.replies(CONV, 2)] == [NOW + timedelta(minutes=4), NOW + timedelta(minutes=5)]
-        assert store.replies(keys.conversation_key("generic", "demo", "nobody"), 2) == []
+class TestLaterMessages:
+    def test_those_that_came_after_a_message_come_in_order(self, store: Store) -> None:
+        for number in (3, 1, 2):
+            store.add_message(judged(number, seq=number, sent_at=NOW + timedelta(seconds=number)))
+        first = judged(1, seq=1, sent_at=NOW + timedelta(seconds=1))
+        assert [found.seq for found in store.later_messages(first, 10)] == [2, 3]
+        assert [found.seq for found in store.later_messages(first, 1)] == [3]
+        assert store.later_messages(judged(3, seq=3, sent_at=NOW + timedelta(seconds=3)), 10) == []
 
-    def test_without_times_all_replies_are_read(self, store: Store) -> None:
+    def test_without_times_all_messages_are_read(self, store: Store) -> None:
         for number in range(1, 6):
-            untimed = keys.message_id("generic", "demo", "u1", None, f"m{number}")
-            store.reserve_reply(replace(reply(number, at=NOW + timedelta(minutes=number)), message_id=untimed))
-        found = store.replies(keys.split(untimed).conv, 2)
-        assert [reply.at for reply in found] == [NOW + timedelta(minutes=number) for number in range(1, 6)]
+            store.add_message(judged(number, seq=number, sent_at=None))
+        assert [found.seq for found in store.later_messages(judged(2, seq=2, sent_at=None), 1)] == [3, 4, 5]
 
 
 class TestCampaigns:

@@ -91,7 +91,7 @@ class ArchiveRoom:
         for one in filed:
             self.store.add_message(one.judged)
             if one.reply is not None:
-                self.store.reserve_reply(one.reply)
+                self.store.add_reply(one.reply)
             message = one.judged.message
             conv = keys.split(message.message_id).conv
             before = self.store.conversation(conv) or Conversation(

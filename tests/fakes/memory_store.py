@@ -12,7 +12,7 @@ from functions.common.dynamo_store import UnknownConversation
 from functions.common.judgement import Judged
 from functions.common.store import (
     PERSON_MUST_ACT,
-    AlreadyReserved,
+    AlreadyRecorded,
     AlreadyStored,
     Campaign,
     Conversation,
@@ -25,7 +25,7 @@ from functions.common.store import (
 )
 from functions.common.wire import judged_from, plain
 
-TIMES = ("first_at", "last_at", "due_at", "unarchived_since", "escalated_for")
+TIMES = ("first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at")
 
 
 class MemoryStore:
@@ -80,26 +80,26 @@ class MemoryStore:
         if problem not in before.problems or before.status not in PERSON_MUST_ACT:
             self.apply(before, flagged(before, problem, team=team, due_at=due_at))
 
-    def reserve_reply(self, reply: Reply) -> None:
+    def add_reply(self, reply: Reply) -> None:
         if reply.message_id in self.reserved:
-            raise AlreadyReserved(self.reserved[reply.message_id])
+            raise AlreadyRecorded(self.reserved[reply.message_id])
         self.reserved[reply.message_id] = replace(reply, at=_millisecond(reply.at))
 
     def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
         stored = self.reserved.get(reply.message_id)
         if stored is None or (stored.state, stored.attempts) != (was, attempts):
-            raise AlreadyReserved(stored or reply)
+            raise AlreadyRecorded(stored or reply)
         self.reserved[reply.message_id] = replace(reply, at=_millisecond(reply.at))
 
     def reply(self, message_id: str) -> Reply | None:
         return self.reserved.get(message_id)
 
-    def replies(self, conv: str, newest: int) -> list[Reply]:
-        found = [reply for message_id, reply in self.reserved.items() if keys.split(message_id).conv == conv]
-        newest_first = sorted(found, key=lambda reply: reply.message_id, reverse=True)
-        untimed = any(keys.split(reply.message_id).ts13 == keys.NO_TIME for reply in newest_first[newest - 1 : newest])
-        bounded = newest_first if untimed else newest_first[:newest]
-        return sorted(bounded, key=lambda reply: reply.at)
+    def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
+        key = keys.split(judged.message.message_id)
+        found = [each for message_id, each in self.judged.items() if keys.split(message_id).conv == key.conv]
+        newest_first = sorted(found, key=lambda each: each.message.message_id, reverse=True)
+        bounded = newest_first if key.ts13 == keys.NO_TIME else newest_first[:newest]
+        return sorted((each for each in bounded if each.seq > judged.seq), key=lambda each: each.seq)
 
     def due(self, team: str, status: Status, since: datetime, before: datetime, limit: int) -> Iterator[Conversation]:
         if status not in PERSON_MUST_ACT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import yaml
 
 from functions.autoreply.case import Case
 from functions.autoreply.config import read_replies
+from functions.autoreply.desk import Desk
 from functions.autoreply.replybook import ReplyPolicy
-from functions.autoreply.service import Desk
 from functions.channels import registry
 from functions.channels.contract import HttpResult
 from functions.common import keys
 from functions.common.calendar import read_calendars
 from functions.common.judgement import Judged, Judgement, Routing
+from functions.common.ledger import Kind, Said, entry, entry_of, reserved
 from functions.common.message import Contact, Message, ReplyWindow, Verification
-from functions.common.store import AlreadyReserved, Conversation, Reply, flagged
+from functions.common.store import AlreadyRecorded, Conversation, ConversationChanged, Reply, flagged
 from functions.common.wire import ReplyTask
 from infra.cli.bundle import compiled_sections
 
@@ -73,7 +75,19 @@ def task(
 def conversation(of: ReplyTask, **changes: Any) -> Conversation:
     """The conversation of a task's message."""
     conv = keys.split(of.judged.message.message_id).conv
-    return replace(Conversation(conv=conv, channel="generic", account="demo", contact="u1", rev=1), **changes)
+    there = Conversation(conv=conv, channel="generic", account="demo", contact="u1", count=of.judged.seq, rev=1)
+    return replace(there, **changes)
+
+
+def said(of: ReplyTask, *, at: datetime, text: str = "a text", rule: str = "return_how", kind: Kind = "r") -> Said:
+    """The ledger's entry of the reply to a task's message."""
+    made = entry(of.judged.message.message_id, at=at, notice=False, rule=rule, text=text, asked=of.judged.message.text)
+    return replace(made, kind=kind)
+
+
+def having_said(before: Conversation, *entries: Said) -> Conversation:
+    """The conversation with more in its ledger."""
+    return reduce(reserved, entries, before)
 
 
 def case(of: ReplyTask, *, now: datetime = OPEN, policy: ReplyPolicy = POLICY, **changes: Any) -> Case:
@@ -87,6 +101,7 @@ class Records:
     def __init__(self, *conversations: Conversation) -> None:
         self.conversations = {each.conv: each for each in conversations}
         self.records: dict[str, Reply] = {}
+        self.messages: list[Judged] = []
         self.calls: list[str] = []
         self.before: Callable[[str], None] = lambda call: None
         self.after: Callable[[str], None] = lambda call: None
@@ -101,29 +116,42 @@ class Records:
     def conversation(self, conv: str) -> Conversation | None:
         return self._around("conversation", lambda: self.conversations.get(conv))
 
-    def replies(self, conv: str, newest: int) -> list[Reply]:
-        return self._around("replies", lambda: [r for m, r in self.records.items() if m.startswith(f"{conv}.")])
+    def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
+        later = sorted((each for each in self.messages if each.seq > judged.seq), key=lambda each: each.seq)
+        return self._around("later_messages", lambda: later[-newest:])
 
-    def reserve_reply(self, reply: Reply) -> None:
-        def reserve() -> None:
+    def apply(self, before: Conversation, after: Conversation) -> None:
+        def change() -> None:
+            if self.conversations[before.conv].rev != before.rev:
+                raise ConversationChanged(before.conv)
+            self.conversations[before.conv] = replace(after, rev=before.rev + 1)
+
+        self._around("apply", change)
+
+    def reply(self, message_id: str) -> Reply | None:
+        return self._around("reply", lambda: self.records.get(message_id))
+
+    def add_reply(self, reply: Reply) -> None:
+        def add() -> None:
             if reply.message_id in self.records:
-                raise AlreadyReserved(self.records[reply.message_id])
+                raise AlreadyRecorded(self.records[reply.message_id])
             self.records[reply.message_id] = reply
 
-        self._around("reserve_reply", reserve)
+        self._around("add_reply", add)
 
     def record_reply(self, reply: Reply, *, was: str, attempts: int) -> None:
         def record() -> None:
             stands = self.records[reply.message_id]
             if (stands.state, stands.attempts) != (was, attempts):
-                raise AlreadyReserved(stands)
+                raise AlreadyRecorded(stands)
             self.records[reply.message_id] = reply
 
         self._around("record_reply", record)
 
     def flag(self, conv: str, problem: str, *, team: str, due_at: datetime) -> None:
         def flag() -> None:
-            self.conversations[conv] = flagged(self.conversations[conv], problem, team=team, due_at=due_at)
+            before = self.conversations[conv]
+            self.conversations[conv] = replace(flagged(before, problem, team=team, due_at=due_at), rev=before.rev + 1)
 
         self._around("flag", flag)
 
@@ -175,6 +203,9 @@ class Heard:
 
     warning = info
 
+    def error(self, outcome: str, fault: BaseException, **said: Any) -> None:
+        self.lines.append((outcome, said))
+
     def count(self, counts: dict[str, int], **dimensions: str) -> None:
         for name, value in counts.items():
             self.counts[name] = self.counts.get(name, 0) + value
@@ -209,6 +240,10 @@ class Fixture:
 
     def record(self, of: ReplyTask) -> Reply:
         return self.store.records[of.judged.message.message_id]
+
+    def entry(self, of: ReplyTask) -> Said | None:
+        message_id = of.judged.message.message_id
+        return entry_of(self.store.conversations[keys.split(message_id).conv], message_id)
 
     def problems(self, of: ReplyTask) -> tuple[str, ...]:
         return self.store.conversations[keys.split(of.judged.message.message_id).conv].problems

@@ -70,6 +70,8 @@ def state(house: House) -> dict[str, Any]:
             item.pop("text", None)
         # What is known again of a text begins with the minute of its receipt.
         item["said"] = [entry.partition(" ")[2] for entry in item.get("said", ())]
+        # Which message was answered, and whether the reply left; not when.
+        item["replied"] = [f"{packed[:8]} {packed[17]}" for packed in item.get("replied", ())]
     senders = sorted((item["sk"], sorted(item["senders"])) for item in house.items() if item["pk"].startswith("F#"))
     # Events are told at least once: which, not how often.
     told = sorted({(kind, detail.get("message_id", detail.get("conversation", ""))) for kind, detail in house.told})

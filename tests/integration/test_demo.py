@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from infra.demo.findings import findings
-from infra.demo.letters import MORNING_POST, NIGHT_POST
+from infra.demo.letters import SCENES
 from infra.demo.tour import Delivery, Outcome, tour
 from infra.local.stack import Stack
 
 ROOT = Path(__file__).parents[2]
-LETTERS = MORNING_POST + NIGHT_POST
+LETTERS = tuple(letter for _, _, letters in SCENES for letter in letters)
 
 
 def test_the_demo_shows_what_it_promises_and_leaves_no_process_behind() -> None:

@@ -22,7 +22,7 @@ from functions.archive.service import Summary, _told
 from functions.autoreply.config import VARIABLES, _Replies
 from functions.autoreply.faq import FaqSection
 from functions.autoreply.reasons import Reason
-from functions.autoreply.service import _LOGGED
+from functions.autoreply.records import _LOGGED
 from functions.channels import contract, registry
 from functions.classify.config import Action, Condition, Labels, RulesSection, TeamsSection
 from functions.classify.escalations import DETAIL_TYPE

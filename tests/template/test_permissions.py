@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.local import template
+from infra.simulators.contract import ApiAnswer
 from tests.fakes.house import House, open_house
 
 # How a call is named in a policy, where that is not `service:Operation`.
 ACTIONS = {
     "sqs:SendMessageBatch": {"sqs:SendMessage"},
+    "sqs:ChangeMessageVisibilityBatch": {"sqs:ChangeMessageVisibility"},
     "events:PutEvents": {"events:PutEvents"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:HeadObject": {"s3:GetObject"},
@@ -69,6 +71,8 @@ def live_through(house: House) -> None:
     wechat.failures.append("lose")
     house.receive("wechat_oa", wechat.text("openid3", "请问几点关门?", native_id="3"))
     pull_something(house)
+    generic.failures.append(ApiAnswer(status=429))
+    house.receive("generic", generic.text("u5", "请问几点开门?", native_id="m5"))
     house.pump()
     poison(house)
     house.invoke("escalate", {"now": (now + timedelta(days=2)).isoformat()})

@@ -246,7 +246,7 @@ def test_a_reply_that_is_recorded_late_keeps_what_the_archive_noted() -> None:
         reply = Reply(
             message_id=keys.message_id("generic", "demo", "anna", NOW, "1"), state="reserved", reason="keyword", at=NOW
         )
-        store.reserve_reply(reply)
+        store.add_reply(reply)
         key = keys.split(reply.message_id)
         where = keys.conversation_pk(key.conv), keys.reply_sk(key)
         table.update(*where, "SET #archived = :part, #exp = :exp", values={":part": "part-1", ":exp": 1_900_000_000})

@@ -144,7 +144,7 @@ class World:
             )
         )
         if replied:
-            self.store.reserve_reply(Reply(message_id=message_id, state="none", reason="held", at=received_at))
+            self.store.add_reply(Reply(message_id=message_id, state="none", reason="held", at=received_at))
         suffix = keys.split(message_id).suffix
         since = min(received_at, before.unarchived_since or received_at)
         start = min(suffix, before.unarchived_from or suffix)

@@ -7,14 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from functions.autoreply.service import ConversationAwaited, ReplyPostponed, answer
+from functions.autoreply.desk import ConversationAwaited, ReplyPostponed
+from functions.autoreply.service import answer
 from functions.autoreply.stops import Stops
 from functions.channels.contract import HttpResult, NoAnswer, Unreachable
 from functions.common.errors import AccountUnknown, Retryable, Unavailable
+from functions.common.ledger import KEPT
 from functions.common.message import ReplyWindow
-from functions.common.store import Reply
+from functions.common.store import Reply, applied_mark
 from functions.common.telemetry import Telemetry
-from tests.fakes.reply_desk import OPEN, POLICY, SHUT, Fixture, conversation, task
+from tests.fakes.reply_desk import OPEN, POLICY, SHUT, Fixture, conversation, having_said, said, task
 
 KEYWORD = {"reply": "return_how", "needs_person": False}
 TEXT = POLICY.book.render("return_how", "zh", {})
@@ -55,15 +57,15 @@ def _redeliver(desk: Fixture, of, times: int = 10) -> None:
 def test_a_reply_is_reserved_then_sent_then_recorded():
     asked = task(**KEYWORD)
     desk = Fixture(asked)
-    desk.platform.hook = lambda: states.append(desk.record(asked).state)
-    states: list[str] = []
+    at_the_send = []
+    desk.platform.hook = lambda: at_the_send.append((desk.entry(asked).kind, dict(desk.store.records)))
     answer(asked, desk.desk)
-    assert states == ["reserved"]
+    assert at_the_send == [("r", {})]
     assert desk.record(asked) == _reserved(asked, state="sent", outcome="sent")
     assert json.loads(desk.platform.bodies[0])["text"] == TEXT
     assert desk.problems(asked) == ()
     assert desk.telemetry.counts == {"Replied": 1}
-    assert desk.store.calls == ["conversation", "replies", "reserve_reply", "conversation", "record_reply"]
+    assert desk.store.calls == ["conversation", "apply", "add_reply"]
 
 
 def test_the_platforms_id_of_the_reply_is_kept():
@@ -83,7 +85,7 @@ def test_no_reply_is_one_write_with_its_reason(of, reason):
     desk = Fixture(asked)
     answer(asked, desk.desk)
     assert (desk.record(asked).state, desk.record(asked).reason, desk.record(asked).attempts) == ("none", reason, 0)
-    assert desk.store.calls == ["conversation", "reserve_reply"]
+    assert desk.store.calls == ["conversation", "add_reply"]
     assert desk.platform.bodies == []
     assert desk.telemetry.counts == {"NotReplied": 1}
 
@@ -216,20 +218,133 @@ def test_a_welcome_in_place_of_the_answer_does_not_settle_the_matter():
     assert [line for line, _ in desk.telemetry.lines] == ["template_invalid", "replied"]
 
 
-@pytest.mark.parametrize(("changes", "reason"), [({"opted_out": True}, "opted_out"), ({"status": "held"}, "held")])
+def _meanwhile(desk: Fixture, call: str, **changes) -> None:
+    """Let somebody else write the conversation, once, just before a call."""
+
+    def change(name: str) -> None:
+        if name == call:
+            desk.store.before = lambda _: None
+            desk.store.conversations = {
+                conv: replace(each, **changes, rev=each.rev + 1) for conv, each in desk.store.conversations.items()
+            }
+
+    desk.store.before = change
+
+
+SINCE = [
+    ({"opted_out": True}, "opted_out"),
+    ({"status": "held"}, "held"),
+    ({"person_at": OPEN}, "taken_over"),
+    ({"blocked": True}, "blocked"),
+    ({"recalled": (applied_mark(task().judged.message.message_id),)}, "recalled"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), SINCE)
 def test_what_happened_since_the_decision_is_heeded(changes, reason):
     asked = task(**KEYWORD)
     desk = Fixture(asked)
-
-    def meanwhile(call: str) -> None:
-        if call == "reserve_reply":
-            desk.store.conversations = {conv: replace(each, **changes) for conv, each in desk.store.conversations.items()}
-
-    desk.store.after = meanwhile
+    _meanwhile(desk, "apply", **changes)
     answer(asked, desk.desk)
     record = desk.record(asked)
     assert (record.state, record.reason, record.text, record.template) == ("none", reason, None, None)
     assert desk.platform.bodies == []
+
+
+@pytest.mark.parametrize(("changes", "reason"), SINCE)
+def test_what_happened_since_a_try_is_heeded_by_the_next_and_counts_for_nothing(changes, reason):
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [Unreachable()]
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    _meanwhile(desk, "record_reply", **changes)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).reason, len(desk.platform.bodies)) == ("none", reason, 1)
+    assert desk.entry(asked).kind == "-"
+
+
+def test_a_change_that_forbids_nothing_lets_the_reply_go_out_once():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    _meanwhile(desk, "apply", name="李雷")
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, len(desk.platform.bodies)) == ("sent", 1)
+
+
+def test_a_conversation_that_never_rests_is_left_for_later():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+
+    def change(name: str) -> None:
+        desk.store.conversations = {conv: replace(each, rev=each.rev + 1) for conv, each in desk.store.conversations.items()}
+
+    desk.store.before = change
+    with pytest.raises(Unavailable):
+        answer(asked, desk.desk)
+    assert (desk.platform.bodies, desk.store.records) == ([], {})
+
+
+def test_a_newer_message_that_can_be_answered_takes_the_reply_with_it():
+    asked, newer = task(1, **KEYWORD), task(2, reply="invoice_how", needs_person=False, labels={"business": "enquiry"})
+    desk = Fixture(asked)
+    _meanwhile(desk, "apply", count=2)
+    desk.store.messages = [newer.judged]
+    answer(asked, desk.desk)
+    answer(newer, desk.desk)
+    assert (desk.record(asked).reason, desk.record(asked).detail) == ("answered_with_later", newer.judged.message.message_id)
+    assert desk.record(asked).suppressed == ("keyword return_how answered_with_later",)
+    assert (desk.record(newer).state, len(desk.platform.bodies)) == ("sent", 1)
+    assert desk.problems(asked) == ()
+
+
+def test_a_message_whose_entry_may_be_forgotten_is_looked_up_before_it_is_answered():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    (conv,) = desk.store.conversations
+    others = [said(task(n), at=OPEN + timedelta(minutes=n)) for n in range(2, 2 + KEPT)]
+    desk.store.conversations[conv] = having_said(desk.store.conversations[conv], *others)
+    desk.times.now += timedelta(minutes=40)
+    answer(asked, desk.desk)
+    assert (desk.entry(asked), len(desk.platform.bodies), desk.record(asked).state) == (None, 1, "sent")
+
+
+def test_a_full_ledger_costs_a_message_that_came_after_it_no_look():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    (conv,) = desk.store.conversations
+    others = [said(task(n), at=OPEN - timedelta(hours=n)) for n in range(2 + KEPT, 2, -1)]
+    desk.store.conversations[conv] = having_said(desk.store.conversations[conv], *others)
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.store.calls) == ("sent", ["conversation", "apply", "add_reply"])
+
+
+def test_a_reply_that_can_no_longer_be_made_out_is_not_sent_again():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+
+    def die() -> None:
+        raise Killed
+
+    desk.platform.hook = die
+    with pytest.raises(Killed):
+        answer(asked, desk.desk)
+    desk.platform.hook = lambda: None
+    other = replace(POLICY.book.templates["return_how"], zh="一段别的话")
+    book = replace(POLICY.book, templates={**POLICY.book.templates, "return_how": other})
+    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=book))
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, len(desk.platform.bodies)) == ("unknown", 1)
+    assert desk.problems(asked) == ("reply_unknown",)
+
+
+def test_a_reply_that_the_platform_refused_counts_towards_no_limit():
+    asked = task(channel="twilio", **KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [_answered(400, {"code": 21211})]
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, desk.entry(asked).kind) == ("failed", "-")
 
 
 def test_a_retry_that_comes_too_late_is_not_sent():
@@ -261,16 +376,19 @@ def test_a_store_that_fails_before_the_send_leaves_no_doubt():
     desk = Fixture(asked)
 
     def fail(call: str) -> None:
-        if call == "conversation" and "reserve_reply" in desk.store.calls:
+        if call == "conversation" and "record_reply" in desk.store.calls:
             raise Unavailable("GetItem")
 
+    desk.platform.answers = [Unreachable()]
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
     desk.store.before = fail
     with pytest.raises(ReplyPostponed):
         answer(asked, desk.desk)
     desk.store.before = lambda call: None
     answer(asked, desk.desk)
     assert desk.record(asked).state == "sent"
-    assert len(desk.platform.bodies) == 1
+    assert len(desk.platform.bodies) == 2
 
 
 @pytest.mark.parametrize("fault", [AccountUnknown("generic/demo"), Unavailable("GetSecretValue")])
@@ -323,7 +441,7 @@ def test_a_person_is_told_once_classify_has_written_the_conversation():
     assert len(desk.platform.bodies) == 1
 
 
-CALLS = 6  # conversation, replies, reserve_reply, conversation, (send), record_reply, flag
+CALLS = 9  # conversation, apply, (send), add_reply, conversation, apply, flag; or later: conversation, reply, add_reply, …
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -7,26 +7,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.autoreply.case import Case
-from functions.autoreply.decision import decide, decide_at_once, veto
+from functions.autoreply import decision as decisions
+from functions.autoreply.case import Case, Decision
+from functions.autoreply.decision import veto
 from functions.autoreply.reasons import Reason
 from functions.autoreply.replybook import Answered, Cap
 from functions.autoreply.stops import Stops
 from functions.common.calendar import read_calendar
+from functions.common.ledger import Said
 from functions.common.message import ReplyWindow
-from functions.common.store import Reply
-from tests.fakes.reply_desk import OPEN, POLICY, SHUT, case, task
+from functions.common.store import Reply, applied_mark
+from tests.fakes.reply_desk import OPEN, POLICY, SHUT, case, conversation, having_said, said, task
 
 MINUTE = timedelta(minutes=1)
+QUESTION = {"reply": "return_how", "labels": {"business": "enquiry"}}
 
 
-def _said(number: int, *, ago: timedelta, now: datetime = OPEN, **changes) -> Reply:
+def decide(asked: Case, before: list[Said]) -> Decision:
+    """The decision, after what was said before, oldest first."""
+    if not before:
+        return decisions.decide(asked)
+    there = having_said(asked.conversation, *sorted(before, key=lambda said: said.at))
+    return decisions.decide(replace(asked, conversation=there))
+
+
+def _said(number: int, *, ago: timedelta, now: datetime = OPEN, **changes) -> Said:
+    return said(task(number, text=f"question {chr(96 + number)}"), at=now - ago, **{"text": f"text {number}"} | changes)
+
+
+def _reply(**changes) -> Reply:
     record = Reply(
-        message_id=task(number).judged.message.message_id,
+        message_id=task(1).judged.message.message_id,
         state="sent",
         reason="keyword",
-        at=now - ago,
-        text=f"text {number}",
+        at=OPEN - MINUTE,
+        text="a text",
         template="return_how",
     )
     return replace(record, **changes)
@@ -77,7 +92,7 @@ def test_no_notice_to_somebody_whom_nobody_is_to_answer():
 
 
 def test_one_notice_until_people_are_back():
-    noticed = _said(2, ago=60 * MINUTE, now=SHUT, reason="out_of_hours")
+    noticed = _said(2, ago=60 * MINUTE, now=SHUT, kind="n")
     decision = decide(case(task(now=SHUT), now=SHUT), [noticed])
     assert (decision.reason, decision.text) == (Reason.NOTICE_GIVEN, None)
     saturday_night = SHUT + timedelta(days=1)
@@ -108,6 +123,9 @@ def test_out_of_hours_somebody_who_asks_for_a_person_hears_when_one_is_there():
         ({}, {"status": "escalated", "hold": ("money",)}, Reason.HELD),
         ({"labels": {"opt_out": True}}, {}, Reason.OPTED_OUT),
         ({}, {"opted_out": True}, Reason.OPTED_OUT),
+        ({}, {"blocked": True}, Reason.BLOCKED),
+        ({}, {"person_at": OPEN - timedelta(minutes=119)}, Reason.TAKEN_OVER),
+        ({}, {"recalled": (applied_mark(task().judged.message.message_id),)}, Reason.RECALLED),
         ({"no_reply": True}, {}, Reason.NO_REPLY),
         ({"window": ReplyWindow(mode="none")}, {}, Reason.RECEIVE_ONLY),
         ({"window": ReplyWindow(mode="window", expires_at=OPEN)}, {}, Reason.WINDOW_CLOSED),
@@ -119,8 +137,7 @@ def test_what_forbids_a_machine_to_answer(of, conversation, reason):
     asked = case(task(**{"first_contact": True, "reply": "return_how"} | of), **conversation)
     decision = decide(asked, [])
     assert (decision.reason, decision.text, decision.template) == (reason, None, None)
-    assert decide_at_once(asked) == decision
-    assert veto(asked, _said(1, ago=MINUTE)).reason == reason
+    assert veto(asked, _reply()).reason == reason
 
 
 def test_the_first_of_several_reasons_is_the_one_that_is_given():
@@ -139,32 +156,29 @@ def test_a_window_that_is_still_open_is_used():
     ("allowed", "drawn", "reason"), [(1, 0, Reason.QUOTA_EXHAUSTED), (3, 1, Reason.KEYWORD), (3, 2, Reason.QUOTA_EXHAUSTED)]
 )
 def test_the_last_reply_that_a_platform_allows_is_a_persons(allowed, drawn, reason):
-    asked = task(9, now=OPEN - 5 * MINUTE, window=ReplyWindow(mode="window", max_replies=allowed), reply="return_how")
+    asked = task(9, now=OPEN - 5 * MINUTE, window=ReplyWindow(mode="window", max_replies=allowed), **QUESTION)
     since = [_said(number, ago=number * MINUTE) for number in range(1, drawn + 1)]
     before = [_said(8, ago=6 * MINUTE)]  # drew on an earlier message's quota
     assert decide(case(asked), since + before).reason == reason
 
 
 def test_a_conversation_in_which_machines_have_said_enough_goes_quiet_for_a_while():
-    said = [_said(number, ago=number * MINUTE) for number in range(2, 6)]
-    decision = decide(case(task(reply="return_how")), said)
+    before = [_said(number, ago=number * MINUTE) for number in range(2, 6)]
+    decision = decide(case(task(reply="return_how")), before)
     assert decision.reason == Reason.LOOP_GUARD
     assert [(each.reason, each.because) for each in decision.suppressed] == [(Reason.KEYWORD, Reason.LOOP_GUARD)]
-    assert decide(case(task(now=OPEN + 6 * MINUTE, reply="return_how"), now=OPEN + 6 * MINUTE), said).reason == Reason.KEYWORD
+    assert decide(case(task(now=OPEN + 6 * MINUTE, reply="return_how"), now=OPEN + 6 * MINUTE), before).reason == Reason.KEYWORD
 
 
 def test_the_longer_cap_holds_when_the_shorter_does_not():
-    said = [_said(number, ago=(5 * number) * MINUTE) for number in range(2, 12)]
-    assert decide(case(task(reply="return_how")), said).reason == Reason.LOOP_GUARD
+    before = [_said(number, ago=(5 * number) * MINUTE) for number in range(2, 11)]
+    assert decide(case(task(reply="return_how")), before).reason == Reason.LOOP_GUARD
 
 
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [("sent", "loop_guard"), ("reserved", "loop_guard"), ("unknown", "loop_guard"), ("failed", "keyword"), ("none", "keyword")],
-)
-def test_only_replies_that_may_have_arrived_count(state, reason):
-    said = [_said(number, ago=MINUTE, state=state) for number in range(2, 6)]
-    assert decide(case(task(reply="return_how")), said).reason == reason
+@pytest.mark.parametrize(("kind", "reason"), [("r", "loop_guard"), ("n", "loop_guard"), ("-", "keyword")])
+def test_only_replies_that_may_have_arrived_count(kind, reason):
+    before = [_said(number, ago=MINUTE, kind=kind) for number in range(2, 6)]
+    assert decide(case(task(reply="return_how")), before).reason == reason
 
 
 def test_a_message_is_not_held_against_itself():
@@ -213,13 +227,13 @@ def test_a_conversation_that_is_not_written_yet_does_not_stand_in_the_way():
 
 def test_a_notice_is_not_sent_once_people_are_back():
     shut = task(now=OPEN - timedelta(minutes=59))
-    assert veto(case(shut), _said(1, ago=MINUTE, reason="out_of_hours")).reason == Reason.STALE
-    assert veto(case(shut), _said(1, ago=MINUTE, reason="keyword")) is None
+    assert veto(case(shut), _reply(reason="out_of_hours")).reason == Reason.STALE
+    assert veto(case(shut), _reply(reason="keyword")) is None
 
 
-def test_nothing_to_say_needs_no_ledger():
-    assert decide_at_once(case(task())).reason == Reason.NOTHING_TO_SAY
-    assert decide_at_once(case(task(first_contact=True))) is None
+def test_somebody_who_is_not_new_and_awaits_nobody_who_is_away_hears_nothing():
+    decision = decide(case(task()), [])
+    assert (decision.reason, decision.suppressed) == (Reason.NOTHING_TO_SAY, ())
 
 
 @given(
@@ -233,25 +247,17 @@ def test_nothing_to_say_needs_no_ledger():
 def test_whatever_the_timing_machines_never_say_more_than_the_cap_allows(at_most, minutes, rounds, step, first, start):
     cap = Cap(at_most=at_most, within=timedelta(minutes=minutes))
     policy = replace(POLICY, book=replace(POLICY.book, limits=replace(POLICY.book.limits, machine_replies=(cap,))))
-    said: list[Reply] = []
-    for number in range(rounds):
+    there, times = conversation(task()), []
+    for number in range(1, rounds + 1):
         now = start + timedelta(seconds=step * number)
-        asked = task(number, now=now, first_contact=first and number == 0, reply="return_how" if number % 2 else "invoice_how")
-        decision = decide(case(asked, now=now, policy=policy), said)
-        if decision.text is None:
-            continue
-        said.append(
-            _said(
-                number,
-                ago=timedelta(),
-                now=now,
-                text=decision.text,
-                reason=decision.reason,
-                message_id=asked.judged.message.message_id,
-            )
-        )
-    for reply in said:
-        assert sum(reply.at <= each.at < reply.at + cap.within for each in said) <= at_most
+        template = ("return_how", "invoice_how")[number % 2]
+        asked = task(number, now=now, text="什么" * number, first_contact=first and number == 1, reply=template)
+        decision = decisions.decide(Case(task=asked, conversation=there, policy=policy, now=now))
+        if decision.text is not None:
+            there = having_said(there, said(asked, at=now, text=decision.text, rule=decision.template))
+            times.append(now)
+    for at in times:
+        assert sum(at <= each < at + cap.within for each in times) <= at_most
 
 
 def test_a_promise_is_for_when_somebody_is_there_to_keep_it():
@@ -270,15 +276,15 @@ def test_what_an_operator_stopped_says_nothing_and_names_what_it_would_have_said
         (Reason.KEYWORD, "return_how", Reason.STOPPED),
         (Reason.WELCOME, "welcome", Reason.STOPPED),
     ]
-    assert veto(asked, _said(1, ago=MINUTE)).detail == scope
+    assert veto(asked, _reply()).detail == scope
 
 
 def test_a_stopped_rule_leaves_room_for_the_next_reply():
     asked = replace(case(task(first_contact=True, reply="return_how")), stops=Stops(frozenset({"rule:return_how"})))
     decision = decide(asked, [])
     assert (decision.reason, decision.suppressed[0].because) == (Reason.WELCOME, Reason.STOPPED)
-    assert veto(asked, _said(1, ago=MINUTE, template="return_how")).reason == Reason.STOPPED
-    assert veto(asked, _said(1, ago=MINUTE, template="welcome")) is None
+    assert veto(asked, _reply(template="return_how")).reason == Reason.STOPPED
+    assert veto(asked, _reply(template="welcome", reason="welcome")) is None
 
 
 def test_other_accounts_and_channels_are_not_stopped():
@@ -298,3 +304,83 @@ def test_an_answer_to_a_frequent_question_comes_after_a_rules_and_before_the_wel
     assert (found.reason, found.template, found.text) == (Reason.FAQ, "parking", "zh: behind the house")
     assert decide(case(task(**asked, reply="return_how"), policy=policy), []).reason == Reason.KEYWORD
     assert decide(case(task(text="你好", first_contact=True), policy=policy), []).reason == Reason.WELCOME
+
+
+def test_a_person_who_answered_long_ago_does_not_keep_machines_out():
+    asked = case(task(reply="return_how"), person_at=OPEN - timedelta(minutes=120))
+    assert decide(asked, []).reason == Reason.KEYWORD
+
+
+def test_a_message_that_its_platform_kept_for_days_is_not_greeted():
+    late = task(first_contact=True)
+    for hours, reason in ((26, Reason.WELCOME), (27.1, Reason.STALE)):
+        message = replace(late.judged.message, sent_at=OPEN - timedelta(hours=hours))
+        asked = replace(late, judged=replace(late.judged, message=message))
+        assert decide(case(asked), []).reason == reason
+
+
+def test_the_same_answer_to_messages_that_differ_in_their_numbers_is_given_so_often_and_no_more():
+    before = [
+        said(task(n, text=f"Ticket {n}00: where is my parcel?"), at=OPEN - n * 15 * MINUTE, text=f"{n}", rule="parcel_how")
+        for n in (2, 3, 4)
+    ]
+    asked = task(9, text="ticket 900 — where is my parcel", reply="parcel_how")
+    assert decide(case(asked), before).reason == Reason.LOOP_GUARD
+    assert decide(case(asked), before[1:]).reason == Reason.KEYWORD
+    assert decide(case(task(9, text="Where is my invoice?", reply="parcel_how")), before).reason == Reason.KEYWORD
+
+
+def _burst(*following, **first):
+    """A message with those that the contact sent right after it."""
+    asks = {"labels": {"business": "enquiry"}}
+    later = tuple(task(number, **asks | of).judged for number, of in enumerate(following, 2))
+    return replace(case(task(**asks | first)), later=later)
+
+
+def test_of_several_messages_in_a_row_the_newest_that_can_be_answered_is():
+    hello = _burst({"text": "请问"}, {"reply": "return_how"}, first_contact=True)
+    decision = decide(hello, [])
+    assert (decision.reason, decision.detail) == (Reason.ANSWERED_WITH_LATER, hello.later[1].message.message_id)
+    assert [(each.reason, each.because) for each in decision.suppressed] == [(Reason.WELCOME, Reason.ANSWERED_WITH_LATER)]
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        {"text": "?"},
+        {"text": "谢谢", "reply": "thanks", "labels": {}},
+        {"labels": {"spam": "noise"}},
+        {"no_reply": True},
+        {"reply": "gone"},
+        {"is_bot": True},
+    ],
+)
+def test_an_answer_is_not_lost_to_a_later_message_that_has_none(newest):
+    assert decide(_burst(newest, reply="return_how"), []).reason == Reason.KEYWORD
+
+
+def test_an_answer_is_not_given_up_for_a_courtesy():
+    night = replace(_burst({}, reply="return_how", now=SHUT), now=SHUT)
+    assert decide(night, []).reason == Reason.KEYWORD
+
+
+def test_somebody_who_asks_for_a_person_in_the_next_breath_gets_no_machine():
+    assert decide(_burst({"labels": {"wants_human": True}}, reply="return_how"), []).reason == Reason.HUMAN_WANTED
+
+
+def test_a_courtesy_is_not_sent_after_a_reply_to_the_message_before_it():
+    night = case(task(2, now=SHUT), now=SHUT + MINUTE)
+    answered = said(task(1), at=SHUT + MINUTE / 2)
+    assert decide(night, [answered]).reason == Reason.ANSWERED_WITH_EARLIER
+
+
+def test_a_reply_that_waited_leaves_the_word_to_a_later_one_unless_it_may_be_out():
+    waited = _burst({"reply": "invoice_how"}, reply="return_how")
+    assert veto(waited, _reply()).reason == Reason.ANSWERED_WITH_LATER
+    assert veto(waited, _reply(), doubtful=True) is None
+
+
+def test_thanks_that_crossed_our_answer_get_none_of_their_own():
+    asked = case(task(2, text="好的,谢谢", reply="thanks", needs_person=False), now=OPEN + MINUTE)
+    assert decide(asked, [said(task(1), at=OPEN + MINUTE / 2)]).reason == Reason.ANSWERED_WITH_EARLIER
+    assert decide(asked, [said(task(1), at=OPEN - MINUTE / 2)]).reason == Reason.KEYWORD

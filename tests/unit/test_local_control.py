@@ -109,7 +109,7 @@ def test_other_paths_are_not_its_business(house):
 def test_a_stored_message_is_shown_with_everything_said_of_it(house):
     first = judged()
     house.store.add_message(first)
-    house.store.reserve_reply(Reply(message_id=first.message.message_id, state="sent", reason="welcome", at=NOON, text="您好"))
+    house.store.add_reply(Reply(message_id=first.message.message_id, state="sent", reason="welcome", at=NOON, text="您好"))
     status, said = house.ask("GET", "/_local/messages")
     (message,) = said["messages"]
     assert status == 200

@@ -1,0 +1,108 @@
+"""What is written down of a decision: the record, its log line, and the word to a person where the record demands one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.autoreply.case import Case, Decision
+from functions.autoreply.desk import ConversationAwaited, Desk
+from functions.autoreply.reasons import Reason
+from functions.common import keys
+from functions.common.errors import Unavailable
+from functions.common.ledger import released
+from functions.common.store import ConversationChanged, Reply, ReplyState
+from functions.common.wire import ReplyTask
+
+REFUSED = ("window_closed", "invalid")
+QUIET = (
+    Reason.BOT, Reason.SPAM, Reason.HELD, Reason.BLOCKED, Reason.OPTED_OUT, Reason.TAKEN_OVER, Reason.RECALLED, Reason.NO_REPLY,
+    Reason.ANSWERED_WITH_LATER, Reason.ANSWERED_WITH_EARLIER,
+)  # fmt: skip
+_TRIES = 5
+_LOGGED = {
+    "none": ("not_replied", "NotReplied"),
+    "sent": ("replied", "Replied"),
+    "failed": ("reply_failed", "ReplyFailed"),
+    "unknown": ("reply_unknown", "ReplyUnknown"),
+    "reserved": ("reply_postponed", "ReplyRetried"),
+}
+
+
+def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
+    """The record of a decision, before anything came of it."""
+    return Reply(
+        message_id=case.message.message_id,
+        state=state,
+        reason=decision.reason.value,
+        at=case.now,
+        text=decision.text,
+        template=decision.template,
+        attempts=1 if state == "reserved" else 0,
+        bundle=case.policy.bundle,
+        detail=decision.detail,
+        suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
+    )
+
+
+def conv_of(task: ReplyTask) -> str:
+    """The key of the message's conversation."""
+    return keys.split(task.judged.message.message_id).conv
+
+
+def settle(case: Case, reply: Reply, desk: Desk) -> None:
+    """What a finished record asks for: the reservation released if nothing left, and a person told. Safe to repeat."""
+    if reply.state in ("failed", "none"):
+        release(case, desk)
+    tell_person(case, reply, desk)
+
+
+def release(case: Case, desk: Desk) -> None:
+    """Give a reservation back: what was never sent counts towards no limit."""
+    conv, message_id = conv_of(case.task), case.message.message_id
+    for _ in range(_TRIES):
+        before = desk.store.conversation(conv)
+        if before is None or (after := released(before, message_id)) == before:
+            return None
+        try:
+            return desk.store.apply(before, after)
+        except ConversationChanged:
+            continue
+    raise Unavailable(f"conversation {conv} kept changing")
+
+
+def tell_person(case: Case, reply: Reply, desk: Desk) -> None:
+    """Put the conversation before a person where the record demands it; repeated when a finished message comes again."""
+    problem, routing = _problem(case.task, reply), case.judged.routing
+    if problem is None:
+        return
+    if case.conversation is None:
+        raise ConversationAwaited(conv_of(case.task))
+    desk.store.flag(conv_of(case.task), problem, team=routing.team, due_at=routing.due_at)
+
+
+def _problem(task: ReplyTask, reply: Reply) -> str | None:
+    """What a person must be told: a reply that may not have arrived, or that was to settle the matter and did not go out."""
+    routing = task.judged.routing
+    if reply.state == "unknown":
+        return "reply_unknown"
+    if reply.state == "failed":
+        return None if routing.needs_person and reply.outcome in REFUSED else "reply_failed"
+    meant = routing.reply is not None and not routing.needs_person
+    said = reply.state == "sent" and reply.template == routing.reply
+    return "reply_missing" if meant and not said and reply.reason not in QUIET and not _is_thanks(task) else None
+
+
+def _is_thanks(task: ReplyTask) -> bool:
+    said = task.judged.judgement
+    return said.business in ("other", "suggestion") and said.sentiment == "positive" and not said.wants_human
+
+
+def log(case: Case, reply: Reply, desk: Desk, **more: Any) -> None:
+    """One line and one count for what became of a message."""
+    line, metric = _LOGGED[reply.state]
+    message = case.message
+    said = {"message_id": message.message_id, "channel": message.channel, "account": message.account, "reason": reply.reason}
+    tried = {"template": reply.template, "attempts": reply.attempts, "result": reply.outcome}
+    write = desk.telemetry.warning if reply.state in ("failed", "unknown") else desk.telemetry.info
+    write(line, **said, **tried, **more)
+    desk.telemetry.count({metric: 1}, channel=message.channel)

@@ -1,0 +1,98 @@
+"""One try to send a reserved reply, and what is written down of it.
+
+A try without a record (`recorded` false) is the first: its reservation is the entry in the conversation's ledger, and the record is
+written once its outcome is known. Later tries are noted in the record before they are made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from functions.autoreply.case import Case
+from functions.autoreply.desk import Desk, ReplyPostponed
+from functions.autoreply.patience import seconds_to_wait, too_late
+from functions.autoreply.records import REFUSED, log, settle
+from functions.channels import registry
+from functions.channels.contract import Adapter, OutgoingReply, SendResult
+from functions.common.store import Reply
+
+TAKEN = ("sent", "duplicate")
+NOT_SENT = ("rate_limited", "auth_expired", "transient")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One try. `doubtful`: an earlier one may have succeeded. `recorded`: the reply has a record already."""
+
+    case: Case
+    reply: Reply
+    adapter: Adapter
+    credentials: Any
+    doubtful: bool = False
+    recorded: bool = False
+
+
+def prepared(case: Case, reply: Reply, desk: Desk) -> Try:
+    """A try with everything it needs; whatever fails here leaves nothing behind."""
+    message = case.message
+    credentials = desk.credentials.current(message.channel, message.account)[0]
+    return Try(case=case, reply=reply, adapter=registry.adapter(message.channel), credentials=credentials)
+
+
+def send(sending: Try, desk: Desk) -> None:
+    """Send, and write down what became of it."""
+    result = _deliver(sending, desk)
+    message = sending.case.message
+    reached = result.outcome not in ("transient", "unknown")
+    desk.breaker.note(message.channel, message.account, reached=reached, now=desk.clock())
+    conclude(sending, result, desk)
+
+
+def _deliver(sending: Try, desk: Desk) -> SendResult:
+    message, text = sending.case.message, sending.reply.text or ""
+    outgoing = OutgoingReply(
+        message_id=message.message_id,
+        native_id=message.native_id,
+        contact=message.contact.primary,
+        text=text,
+        not_after=message.reply.expires_at,
+        token=message.reply.token,
+    )
+    outbound = desk.outbound(message.channel, message.account, message.message_id)
+    result = sending.adapter.send(outgoing, sending.credentials, outbound)
+    if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
+        result = sending.adapter.send(outgoing, sending.credentials, outbound)
+    return result
+
+
+def conclude(sending: Try, result: SendResult, desk: Desk) -> None:
+    """Write down what became of a try, and ask for another where that is safe and may help."""
+    case, reply = sending.case, sending.reply
+    tried = replace(reply, outcome=result.outcome, provider_id=result.provider_id)
+    if result.outcome in TAKEN:
+        return finish(sending, replace(tried, state="sent"), desk, result.code)
+    doubtful = sending.doubtful or result.outcome == "unknown"
+    spent = reply.attempts >= case.policy.book.limits.attempts
+    wait = seconds_to_wait(reply.attempts, result.retry_after)
+    hopeless = spent or result.outcome in REFUSED or too_late(case, wait, result.retry_after)
+    if hopeless or (doubtful and not sending.adapter.idempotent_send):
+        return finish(sending, replace(tried, state="unknown" if doubtful else "failed"), desk, result.code)
+    postponed = replace(tried, outcome="unknown" if doubtful else result.outcome)
+    _write(sending, postponed, desk)
+    log(case, postponed, desk, code=result.code, retry_after=result.retry_after)
+    raise ReplyPostponed(f"{result.outcome} {result.code}", wait)
+
+
+def finish(sending: Try, final: Reply, desk: Desk, code: str | None = None) -> None:
+    """The last word on a reply."""
+    _write(sending, final, desk)
+    log(sending.case, final, desk, code=code)
+    settle(sending.case, final, desk)
+
+
+def _write(sending: Try, reply: Reply, desk: Desk) -> None:
+    if sending.recorded:
+        desk.store.record_reply(reply, was="reserved", attempts=sending.reply.attempts)
+    else:
+        desk.store.add_reply(reply)

@@ -1,0 +1,116 @@
+"""What machines said lately in a conversation, packed into the conversation's own item: the ledger of replies. Pure.
+
+A reply is reserved by adding its entry in a write that is conditional on the conversation's revision. So one write reserves, and proves
+that nothing happened in the conversation since it was read (docs/adr/0009-the-ledger-is-in-the-conversation.md). The newest `KEPT` entries
+stay. An entry is 33 characters, in the order of `Said`'s fields.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from functions.common.clock import from_ms, to_ms
+from functions.common.errors import MalformedEnvelope
+from functions.common.keys import short_hash
+from functions.common.store import Conversation, applied_mark
+
+KEPT = 12
+# By how much the clocks of two functions may differ.
+SKEW = timedelta(minutes=1)
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_SKELETON = 300
+
+Kind = Literal["r", "n", "-"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One reply. `mark` stands for the message it answers; `kind`: a reply, a notice that nobody is there, or one that never left.
+
+    `rule` stands for its template, `text` for its text, `asked` for the skeleton of what it answers. `at` is kept to the millisecond.
+    """
+
+    mark: str
+    at: datetime
+    kind: Kind
+    rule: str
+    text: str
+    asked: str
+
+
+def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, asked: str | None) -> Said:
+    """The entry of a reply that is about to be sent."""
+    return Said(
+        mark=applied_mark(message_id),
+        at=from_ms(to_ms(at)),
+        kind="n" if notice else "r",
+        rule=sign(rule),
+        text=sign(text),
+        asked=sign(skeleton(asked)),
+    )
+
+
+def sign(text: str) -> str:
+    """Five characters that stand for a text."""
+    return short_hash(text, size=3)
+
+
+def skeleton(text: str | None) -> str:
+    """What is left of a text without digits, signs, spaces and case: two that differ in a number or a time have the same."""
+    folded = unicodedata.normalize("NFKC", text or "").casefold()
+    return "".join(filter(str.isalpha, folded))[:_SKELETON] or folded[:_SKELETON]
+
+
+def ledger(conversation: Conversation | None) -> tuple[Said, ...]:
+    """What was said, oldest first."""
+    return () if conversation is None else tuple(map(_unpacked, conversation.replied))
+
+
+def entry_of(conversation: Conversation | None, message_id: str) -> Said | None:
+    """The entry of the reply to one message, if there is one."""
+    mark = applied_mark(message_id)
+    return next((said for said in ledger(conversation) if said.mark == mark), None)
+
+
+def reserved(before: Conversation, said: Said) -> Conversation:
+    """The conversation with one more entry."""
+    return replace(before, replied=(*before.replied, _packed(said))[-KEPT:])
+
+
+def released(before: Conversation, message_id: str) -> Conversation:
+    """The conversation with a reply noted as never sent. Its entry stays: it proves that the message was seen to."""
+    mark = applied_mark(message_id)
+    return replace(
+        before, replied=tuple(_packed(replace(s, kind="-")) if s.mark == mark else _packed(s) for s in ledger(before))
+    )
+
+
+def may_have_forgotten(conversation: Conversation, received_at: datetime) -> bool:
+    """Whether an entry for a message received then might have been here and be gone: only a full ledger forgets, and its oldest first."""
+    known = ledger(conversation)
+    return len(known) >= KEPT and received_at <= known[0].at + SKEW
+
+
+def _packed(said: Said) -> str:
+    return f"{said.mark}{_base36(to_ms(said.at))}{said.kind}{said.rule}{said.text}{said.asked}"
+
+
+def _unpacked(packed: str) -> Said:
+    try:
+        mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[17], packed[18:]
+        if kind not in ("r", "n", "-") or len(rest) != 15:
+            raise ValueError(kind)
+    except (ValueError, IndexError):
+        raise MalformedEnvelope("an entry of the ledger") from None
+    return Said(mark=mark, at=at, kind=kind, rule=rest[:5], text=rest[5:10], asked=rest[10:])  # type: ignore[arg-type]
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return digits.rjust(9, "0")
