@@ -13,6 +13,7 @@ from infra.cli.faq import faq
 from infra.cli.person import person
 from infra.cli.restore import restore
 from infra.cli.run import run
+from infra.cli.search import search
 
 app = typer.Typer(
     name="postroom",
@@ -31,6 +32,7 @@ def _commands() -> None:
 app.command()(run)
 app.command()(demo)
 app.command()(restore)
+app.command()(search)
 app.add_typer(archive, name="archive")
 app.command()(campaigns)
 app.add_typer(channels, name="channels")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TableName = Annotated[str, typer.Option("--table", envvar="TABLE_NAME", help="The stack's output TableName.")]
 BucketName = Annotated[str, typer.Option("--bucket", envvar="ARCHIVE_BUCKET", help="The stack's output ArchiveBucketName.")]
+Shards = Annotated[int, typer.Option("--shards", envvar="INDEX_SHARDS", min=1, help="The stack's parameter IndexShards.")]
 Channels = Annotated[list[str] | None, typer.Option("--channel", help="Only this channel; may be given more than once.")]
 Day = Annotated[str | None, typer.Option(help="One day, YYYY-MM-DD.")]
 Since = Annotated[str | None, typer.Option(help="From this day or time on, YYYY-MM-DD or ISO 8601.")]
@@ -41,6 +42,10 @@ def one_line() -> Iterator[None]:
         stop(str(error))
     except (Unavailable, ClientError, BotoCoreError) as error:
         stop(f"AWS: {error}")
+    except BrokenPipeError:
+        # Whoever read the result has seen enough; nothing is left that could be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         # A full disk, a folder that may not be written to.
         stop(f"{error.filename or 'this machine'}: {error.strerror or error}")
@@ -85,8 +90,3 @@ def say(result: Any, words: str, *, as_json: bool) -> None:
             asdict(result) if is_dataclass(result) and not isinstance(result, type) else result, ensure_ascii=False
         )
     print(words, flush=True)
-
-
-def at_terminal() -> bool:
-    """Whether a person looks at stdout."""
-    return os.isatty(1)

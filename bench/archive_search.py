@@ -1,0 +1,124 @@
+"""Finding words among a million archived messages, and bringing one conversation back out of them."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.rig import archived
+from bench.rig.figures import Figures, aim
+from functions.archive.manifests import Manifest
+from infra.records.local_archive import LocalArchive
+from infra.records.period import Period
+from infra.records.question import Question, sql
+
+MESSAGES = 1_000_000
+ROUNDS = 3
+PERIOD = Period(since=datetime(2026, 11, 1, tzinfo=UTC), until=datetime(2026, 12, 1, tzinfo=UTC))
+QUESTIONS = {
+    "a rare word": Question(period=PERIOD, keywords=(archived.RARE,)),
+    "a common word": Question(period=PERIOD, keywords=("电饭煲",)),
+    "a word in Latin letters": Question(period=PERIOD, keywords=("Warranty",)),
+    "a label": Question(period=PERIOD, labels=(("business", ("complaint",)),)),
+    "a word, a label and a channel": Question(
+        period=PERIOD, keywords=("12315",), labels=(("risk", ("legal_media",)),), channels=("generic",)
+    ),
+    "10,000 contacts": Question(period=PERIOD, contacts="contacts"),
+}
+
+
+def measure() -> Figures:
+    """Seconds until a page of fifty is complete."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        manifests = archived.shelved(directory, MESSAGES)
+        files = [directory / manifest.key for manifest in manifests]
+        contacts = directory / "contacts"
+        contacts.write_text("".join(f"+8613{900_000_000 + n * 5:09d}\n" for n in range(10_000)))
+        rows, first = [], 0.0
+        for what, question in QUESTIONS.items():
+            wall, cpu = _timed(lambda asked=question: _page(asked, files, contacts, directory))
+            rows.append((what, f"{wall:.2f}", f"{cpu:.2f}"))
+            first = first or wall
+        wall, cpu = _timed(lambda: _restored(directory, manifests))
+        rows.append(("restoring one conversation", f"{wall:.2f}", f"{cpu:.2f}"))
+    return Figures(
+        title="A million archived messages",
+        how=f"{archived.DAYS} days, {len(archived.CHANNELS)} channels, {len(files)} parts of up to {archived.PART} messages on disk; "
+        f"seconds until the first fifty results, newest first, are there, median of {ROUNDS}, and of processor time",
+        columns=("what", "seconds", "processor s"),
+        rows=tuple(rows),
+        aims=(aim("a rare word", first, 3, " s"),),
+    )
+
+
+def _page(question: Question, files: list[Path], contacts: Path, directory: Path) -> int:
+    archive = LocalArchive(files, {"contacts": contacts}, directory)
+    return len(list(archive.lines(sql(question, limit=102))))
+
+
+def _restored(directory: Path, manifests: list[Manifest]) -> int:
+    """The lines of one conversation out of every part, each examined first, into moto's table."""
+    from moto import mock_aws
+
+    from functions.archive.bucket import ArchiveBucket
+    from functions.archive.manifests import Ledger
+    from functions.common import aws
+    from functions.common.table import Table
+    from infra.records.catalogue import Catalogue
+    from infra.records.restore import Restorer, Wanted
+
+    with mock_aws():
+        aws.client.cache_clear()
+        table = Table(aws.client("dynamodb"), "bench")
+        table.client.create_table(
+            TableName="bench",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        bucket: Any = _Folder(directory)
+        catalogue = Catalogue(Ledger(table), ArchiveBucket(bucket, "bench"))
+        now = archived.SINCE + timedelta(days=20)
+        restorer = Restorer(table, catalogue, now=now, erased=lambda _: False)
+        done = restorer.restore(Wanted(conversation=archived.conversation()), manifests)
+        aws.client.cache_clear()
+    assert done.messages > 0
+    return done.messages
+
+
+class _Folder:
+    """As much of S3 as reading takes, over a folder: what is measured is our own work, not moto's copying."""
+
+    class exceptions:  # noqa: N801
+        class NoSuchKey(Exception):
+            pass
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Body": (self._folder / Key).open("rb")}
+
+
+def _timed(work: Callable[[], int]) -> tuple[float, float]:
+    walls, cpus = [], []
+    for _ in range(ROUNDS):
+        gc.collect()
+        wall, cpu = time.perf_counter(), _processor()
+        assert work() > 0
+        walls.append(time.perf_counter() - wall)
+        cpus.append(_processor() - cpu)
+    return median(walls), median(cpus)
+
+
+def _processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

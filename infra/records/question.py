@@ -1,0 +1,179 @@
+"""A question to the archive, and the one SQL text that asks it: DuckDB reads it on this machine, Athena on AWS.
+
+Both see two relations. `archive` has a row per archived message: `line` (the JSON of functions/archive/parts.py), the partitions `dt` and
+`channel`, and `"$path"`, the object. `lists` has rows (`list`, `value`): contacts or number prefixes, too many to stand in a query.
+Functions are those that Athena has; `local_archive` gives DuckDB the few that it lacks.
+
+Every condition on a field is exact. Before it stands, where there is one, a cheap one on the raw line that holds whenever the exact one
+does (the writer's JSON is compact, and a quote inside a text is escaped): it spares most lines from being parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from functions.common.clock import to_iso
+from functions.common.wire import dumps
+from infra.records.errors import RecordsFault
+from infra.records.labels import FLAGS, NEUTRAL, SEVERAL
+from infra.records.period import Period
+
+# `+86` and the seven digits by which mobile numbers are given to places.
+PREFIX_LENGTH = 10
+_TEXT = "coalesce(json_extract_scalar(line, '$.message.text'), '')"
+_HEARD = "coalesce(json_extract_scalar(line, '$.message.attachments[0].transcript'), '')"
+_PRIMARY = "json_extract_scalar(line, '$.message.contact.primary')"
+_LOCALE = "coalesce(json_extract_scalar(line, '$.message.contact.locale'), '')"
+_NUMBER = """regexp_extract(line, '"kind":"phone_e164","value":"([+0-9]+)"', 1)"""
+
+
+class QuestionInvalid(RecordsFault):
+    """A question that no query can ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page of results ended: the receipt (ISO 8601) and the id of its last message."""
+
+    received_at: str
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked for; everything given must hold, and of several values for one thing, one.
+
+    `labels` are pairs of an axis and its values; every word of `keywords` must be in the text or the transcript, upper case or lower.
+    `contacts` and `prefixes` name lists. `country` (ISO 3166, two letters) is met by a number's `calling_code` or the locale's end.
+    """
+
+    period: Period
+    channels: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    keywords: tuple[str, ...] = ()
+    conversation: str | None = None
+    contacts: str | None = None
+    prefixes: str | None = None
+    country: str | None = None
+    calling_code: str | None = None
+
+
+def sql(question: Question, *, limit: int, after: Place | None = None, without: tuple[str, ...] = ()) -> str:
+    """The query: `line`s, newest first, at most `limit`, those that come `after` a place. `without`: keys of objects to pass over."""
+    asked = [*_partitions(question), *_objects(without), *_conditions(question)]
+    times = [
+        f"received_at >= {_quoted(to_iso(question.period.since))}",
+        f"received_at < {_quoted(to_iso(question.period.until))}",
+    ]
+    if after is not None:
+        at, id_ = _quoted(after.received_at), _quoted(after.message_id)
+        times.append(f"(received_at < {at} OR (received_at = {at} AND message_id < {id_}))")
+    return f"""SELECT line
+FROM (
+  SELECT line,
+    json_extract_scalar(line, '$.message.received_at') AS received_at,
+    json_extract_scalar(line, '$.message.message_id') AS message_id
+  FROM archive
+  WHERE {_all(asked)}
+) AS found
+WHERE {_all(times)}
+ORDER BY received_at DESC, message_id DESC
+LIMIT {limit}"""
+
+
+def _all(conditions: list[str]) -> str:
+    return "\n    AND ".join(conditions)
+
+
+def _partitions(question: Question) -> Iterator[str]:
+    first, last = question.period.days()
+    yield f"dt BETWEEN {_quoted(first)} AND {_quoted(last)}"
+    if question.channels:
+        yield f"channel IN ({_listed(question.channels)})"
+
+
+def _objects(without: tuple[str, ...]) -> Iterator[str]:
+    for key in without:
+        yield f"""strpos("$path", {_quoted(key)}) = 0"""
+
+
+def _conditions(question: Question) -> Iterator[str]:
+    yield from map(_says, question.keywords)
+    if question.conversation:
+        yield _has(f'"message_id":"{question.conversation}.')
+    if question.accounts:
+        yield _one_of("$.message.account", question.accounts)
+    for axis, values in question.labels:
+        yield _labelled(axis, values)
+    if question.teams:
+        yield _one_of("$.routing.team", question.teams)
+    if question.contacts:
+        yield f"({_PRIMARY} IN ({_list(question.contacts)})\n      OR {_NUMBER} IN ({_list(question.contacts)}))"
+    if question.prefixes:
+        yield f"substr({_NUMBER}, 1, {PREFIX_LENGTH}) IN ({_list(question.prefixes)})"
+    if question.country:
+        by_locale = f"regexp_like({_LOCALE}, {_quoted(f'[-_]{question.country}$')})"
+        by_number = f"strpos({_NUMBER}, {_quoted(f'+{question.calling_code}')}) = 1"
+        yield f"({by_number} OR {by_locale})" if question.calling_code else by_locale
+
+
+def _says(keyword: str) -> str:
+    said = f"({_contains(_TEXT, keyword)} OR {_contains(_HEARD, keyword)})"
+    # A word with upper and lower case stands in the line as somebody wrote it, which is not known here.
+    return said if keyword.lower() != keyword.upper() else f"{_has(_in_json(keyword))} AND {said}"
+
+
+def _contains(text: str, keyword: str) -> str:
+    return f"strpos(lower({text}), lower({_quoted(keyword)})) > 0"
+
+
+def _labelled(axis: str, values: tuple[str, ...]) -> str:
+    path = f"$.judgement.{axis}"
+    if axis in SEVERAL:
+        found = [f"json_array_contains(json_extract(line, '{path}'), {_quoted(value)})" for value in values]
+        return f"{_any_has(values)} AND ({' OR '.join(found)})"
+    if axis in FLAGS:
+        return f"{_has(f'{_in_json(axis, quoted=True)}:true')} AND json_extract_scalar(line, '{path}') = 'true'"
+    neutral = NEUTRAL[axis]
+    exact = f"coalesce(json_extract_scalar(line, '{path}'), {_quoted(neutral)}) IN ({_listed(values)})"
+    return exact if neutral in values else f"{_any_has(values)} AND {exact}"
+
+
+def _one_of(path: str, values: tuple[str, ...]) -> str:
+    return f"{_any_has(values)} AND json_extract_scalar(line, '{path}') IN ({_listed(values)})"
+
+
+def _any_has(values: tuple[str, ...]) -> str:
+    return f"({' OR '.join(_has(_in_json(value, quoted=True)) for value in values)})"
+
+
+def _has(fragment: str) -> str:
+    return f"strpos(line, {_quoted(fragment)}) > 0"
+
+
+def _in_json(text: str, *, quoted: bool = False) -> str:
+    """The text as the writer's JSON has it."""
+    whole = dumps(text)
+    return whole if quoted else whole[1:-1]
+
+
+def _list(name: str) -> str:
+    return f"SELECT value FROM lists WHERE list = {_quoted(name)}"
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(map(_quoted, values))
+
+
+def _quoted(text: str) -> str:
+    """A literal; in both dialects only the quote itself is special."""
+    if any(ord(letter) < ord(" ") for letter in text):
+        raise QuestionInvalid("a word to look for holds a control character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise QuestionInvalid("a word to look for is not text") from None
+    return "'" + text.replace("'", "''") + "'"
