@@ -43,8 +43,11 @@ def blocked(case: Case) -> Silence | None:
 
 def opted_out(case: Case) -> Silence | None:
     """The contact wants no messages, from this one on or since an earlier one."""
-    earlier = case.conversation is not None and case.conversation.opted_out
-    return Silence(reason=Reason.OPTED_OUT) if case.judged.judgement.opt_out or earlier else None
+    there = case.conversation
+    earlier = there is not None and there.opted_out
+    # Who opts in again is heard at once, unless there is more from them by now, which may have been another opt-out.
+    again = case.judged.routing.opt_in and not case.later
+    return Silence(reason=Reason.OPTED_OUT) if case.judged.judgement.opt_out or (earlier and not again) else None
 
 
 def taken_over(case: Case) -> Silence | None:
@@ -95,6 +98,14 @@ def stale(case: Case) -> Silence | None:
     return Silence(reason=Reason.STALE) if late or lost else None
 
 
+def quiet_hours(case: Case) -> Silence | None:
+    """Nothing goes out on this channel at this time of day."""
+    local = case.now.astimezone(case.calendar.zone).time()
+    quiet = any(hours.hold(case.message.channel, local) for hours in case.policy.book.quiet_hours)
+    return Silence(reason=Reason.QUIET_HOURS) if quiet else None
+
+
 BARS: tuple[Step, ...] = (
     stopped, bot, spam, held, blocked, opted_out, taken_over, recalled, no_reply, human_wanted, receive_only, window_closed, stale,
+    quiet_hours,
 )  # fmt: skip

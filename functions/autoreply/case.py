@@ -107,5 +107,6 @@ class Decision:
     reason: Reason
     template: str | None = None
     text: str | None = None
+    variant: str | None = None
     detail: str | None = None
     suppressed: tuple[Suppressed, ...] = ()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, time, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from functions.autoreply.commands import Command, compiled
 from functions.autoreply.faq import read_faq
-from functions.autoreply.replybook import Cap, Limits, Notices, ReplyBook, ReplyPolicy
-from functions.autoreply.templates import Template, TemplateInvalid, variables_of
+from functions.autoreply.replybook import Cap, Limits, Notices, QuietHours, ReplyBook, ReplyPolicy
+from functions.autoreply.templates import Template, TemplateInvalid, Texts, variables_of
 from functions.common.bundle import Bundle
 from functions.common.calendar import read_calendars
 from functions.common.errors import BundleInvalid
@@ -17,6 +18,7 @@ from functions.common.ledger import KEPT
 
 # RepliesQueue's maxReceiveCount: with more attempts than that the queue would give up first, and nobody be told.
 QUEUE_TRIES = 5
+CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 VARIABLES = {
     "due": "by when a person will have answered at the latest",
     "expected": "when somebody will next be there; in the two out-of-hours notices only",
@@ -25,11 +27,19 @@ VARIABLES = {
 
 def _template_text(text: str) -> str:
     try:
-        unknown = sorted(variables_of(text) - VARIABLES.keys())
+        variables_of(text)
     except TemplateInvalid as error:
         raise ValueError(str(error)) from None
-    if unknown:
-        raise ValueError(f"unknown variable: {', '.join(unknown)}")
+    return text
+
+
+def _format(text: str) -> str:
+    compiled(text)
+    return text
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text)
     return text
 
 
@@ -43,9 +53,64 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Template(_Model):
+class _Texts(_Model):
     zh: Text
     en: Text
+
+    def texts(self) -> Texts:
+        return Texts(zh=self.zh, en=self.en)
+
+
+class _Template(_Texts):
+    owner: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+    review: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_day)]
+    channels: dict[Name, _Texts] = Field(default_factory=dict)
+    variants: dict[Annotated[str, StringConstraints(pattern=r"^[b-h]$")], _Texts] = Field(default_factory=dict)
+
+    def every(self) -> list[_Texts]:
+        return [self, *self.channels.values(), *self.variants.values()]
+
+    def named(self) -> set[str]:
+        """Every variable that any of its wordings names."""
+        return {name for texts in self.every() for text in (texts.zh, texts.en) for name in variables_of(text)}
+
+    def template(self, name: str) -> Template:
+        return Template(
+            name=name,
+            zh=self.zh,
+            en=self.en,
+            owner=self.owner,
+            review=date.fromisoformat(self.review),
+            channels={channel: texts.texts() for channel, texts in self.channels.items()},
+            variants={variant: texts.texts() for variant, texts in self.variants.items()},
+        )
+
+
+class _Command(_Model):
+    name: Name
+    formats: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_format)], ...], Field(min_length=1)
+    ]
+    reply: Name
+
+    def command(self) -> Command:
+        return Command(name=self.name, formats=tuple(map(compiled, self.formats)), reply=self.reply)
+
+
+class _QuietHours(_Model):
+    channels: tuple[Name, ...] = ()
+    begin: Annotated[str, StringConstraints(pattern=CLOCK)] = Field(alias="from")
+    end: Annotated[str, StringConstraints(pattern=CLOCK)] = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> _QuietHours:
+        if self.begin == self.end:
+            raise ValueError("quiet hours that end when they begin")
+        return self
+
+    def hours(self) -> QuietHours:
+        begin, end = time.fromisoformat(self.begin), time.fromisoformat(self.end)
+        return QuietHours(channels=self.channels, begin=begin, end=end)
 
 
 class _Notices(_Model):
@@ -53,6 +118,7 @@ class _Notices(_Model):
     greeting: Name
     welcome_out_of_hours: Name
     out_of_hours: Name
+    receipt: Name
 
 
 class _Cap(_Model):
@@ -67,6 +133,8 @@ class _Cap(_Model):
 class _Limits(_Model):
     machine_replies: Annotated[tuple[_Cap, ...], Field(min_length=1)]
     same_exchanges: _Cap
+    same_template: _Cap
+    account_per_hour: Annotated[int, Field(strict=True, ge=1)] | None = None
     same_text_minutes: Minutes
     keep_for_people: Annotated[int, Field(strict=True, ge=0, le=20)]
     too_old_minutes: Minutes
@@ -77,21 +145,31 @@ class _Limits(_Model):
 
 class _Replies(_Model):
     templates: dict[Name, _Template]
+    commands: tuple[_Command, ...] = ()
     notices: _Notices
     limits: _Limits
+    quiet_hours: tuple[_QuietHours, ...] = ()
 
     @model_validator(mode="after")
-    def _notices_can_be_given(self) -> _Replies:
-        notices = self.notices.model_dump()
-        missing = sorted(f"notices.{use}: no template {name}" for use, name in notices.items() if name not in self.templates)
+    def _can_be_sent(self) -> _Replies:
+        commands = [command.command() for command in self.commands]
+        named = [(f"notices.{use}", name) for use, name in self.notices.model_dump().items()]
+        named += [(f"commands.{command.name}", command.reply) for command in commands]
+        missing = sorted(f"{where}: no template {name}" for where, name in named if name not in self.templates)
         if missing:
             raise ValueError("; ".join(missing))
-        timed = {self.notices.out_of_hours, self.notices.welcome_out_of_hours}
+        if len({command.name for command in commands}) < len(commands):
+            raise ValueError("commands: two have one name")
         for name, template in self.templates.items():
-            named = variables_of(template.zh) | variables_of(template.en)
-            if "expected" in named and name not in timed:
-                raise ValueError(f"templates.{name}: {{expected}} has a value in the out-of-hours notices only")
+            self._has_values(name, template, [command.arguments for command in commands if command.reply == name])
         return self
+
+    def _has_values(self, name: str, template: _Template, arguments: list[frozenset[str]]) -> None:
+        known = VARIABLES.keys() | (frozenset.intersection(*arguments) if arguments else frozenset())
+        if unknown := sorted(template.named() - known):
+            raise ValueError(f"templates.{name}: unknown variable: {', '.join(unknown)}")
+        if "expected" in template.named() and name not in {self.notices.out_of_hours, self.notices.welcome_out_of_hours}:
+            raise ValueError(f"templates.{name}: {{expected}} has a value in the out-of-hours notices only")
 
 
 def read_replies(section: Any) -> ReplyBook:
@@ -102,9 +180,11 @@ def read_replies(section: Any) -> ReplyBook:
         first = error.errors(include_url=False, include_input=False)[0]
         raise BundleInvalid(f"{'.'.join(('replies', *map(str, first['loc'])))}: {first['msg']}") from None
     return ReplyBook(
-        templates={name: Template(name=name, zh=said.zh, en=said.en) for name, said in replies.templates.items()},
+        templates={name: said.template(name) for name, said in replies.templates.items()},
         notices=Notices(**replies.notices.model_dump()),
         limits=_limits(replies.limits),
+        commands=tuple(said.command() for said in replies.commands),
+        quiet_hours=tuple(said.hours() for said in replies.quiet_hours),
     )
 
 
@@ -122,6 +202,8 @@ def _limits(limits: _Limits) -> Limits:
     return Limits(
         machine_replies=tuple(cap.cap() for cap in limits.machine_replies),
         same_exchanges=limits.same_exchanges.cap(),
+        same_template=limits.same_template.cap(),
+        account_per_hour=limits.account_per_hour,
         same_text=timedelta(minutes=limits.same_text_minutes),
         keep_for_people=limits.keep_for_people,
         too_old=timedelta(minutes=limits.too_old_minutes),

@@ -15,7 +15,7 @@ from functions.autoreply.case import Candidate, Case, Decision, Silence, Step, S
 from functions.autoreply.proposals import PROPOSALS
 from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
 from functions.autoreply.said import counted, enough_said, is_courtesy, said_already
-from functions.autoreply.wording import text_of
+from functions.autoreply.wording import Wording, worded
 from functions.common.ledger import Said
 from functions.common.store import Reply
 from functions.common.wire import ReplyTask
@@ -74,28 +74,31 @@ def _silent(case: Case, silence: Silence) -> Decision:
 def _first_left(case: Case, said: list[Said]) -> Decision:
     suppressed: list[Suppressed] = []
     for candidate in proposals(case):
-        text = text_of(case, candidate)
-        because = _ruled_out(case, candidate, text, said)
-        if because is None:
+        wording = _allowed(case, candidate, said)
+        if isinstance(wording, Wording):
             return Decision(
                 reason=candidate.reason,
                 template=candidate.template,
-                text=text,
-                detail=candidate.detail,
+                text=wording.text,
+                variant=wording.variant,
+                detail=" ".join(f"{name}={value}" for name, value in candidate.variables.items()) or None,
                 suppressed=tuple(suppressed),
             )
-        suppressed.append(_because(candidate, because))
+        suppressed.append(_because(candidate, wording))
     reason = suppressed[0].because if suppressed else Reason.NOTHING_TO_SAY
     return Decision(reason=reason, suppressed=tuple(suppressed))
 
 
-def _ruled_out(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:
+def _allowed(case: Case, candidate: Candidate, said: list[Said]) -> Wording | Reason:
+    """What a candidate may say, or why it may not."""
     if case.stops.of_rule(candidate.template):
         return Reason.STOPPED
-    repeated = said_already(case, candidate, text, said)
-    if repeated is not None or text is None:
-        return repeated or Reason.TEMPLATE_INVALID
-    return next((reason for check in TEXT_CHECKS if (reason := check(case, candidate, text))), None)
+    wording = worded(case, candidate)
+    text = wording.text if isinstance(wording, Wording) else None
+    reason = said_already(case, candidate, text, said)
+    if reason is not None or not isinstance(wording, Wording):
+        return reason or wording
+    return next((found for check in TEXT_CHECKS if (found := check(case, candidate, wording.text))), wording)
 
 
 def _answered_later(case: Case, decision: Decision) -> str | None:

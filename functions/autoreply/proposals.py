@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from functions.autoreply.case import Candidate, Case, Step
+from functions.autoreply.commands import command_in
 from functions.autoreply.reasons import Reason
 from functions.common.judgement import Judgement
+
+
+def command(case: Case) -> Candidate | None:
+    """The reply to a fixed format, with its arguments."""
+    found = command_in(case.policy.book.commands, case.message.text)
+    if found is None:
+        return None
+    known, arguments = found
+    return Candidate(reason=Reason.COMMAND, template=known.reply, variables=arguments)
 
 
 def keyword(case: Case) -> Candidate | None:
@@ -54,8 +64,17 @@ def out_of_hours(case: Case) -> Candidate | None:
     return Candidate(reason=Reason.OUT_OF_HOURS, template=case.policy.book.notices.out_of_hours)
 
 
+def receipt(case: Case) -> Candidate | None:
+    """That a complaint or an urgent matter has arrived."""
+    said = case.judged.judgement
+    weighty = said.business == "complaint" or said.urgency == "urgent"
+    if not weighty or not case.awaited or said.wants_human:
+        return None
+    return Candidate(reason=Reason.RECEIPT, template=case.policy.book.notices.receipt)
+
+
 def _is_new(case: Case) -> bool:
     return case.task.first_contact and not case.judged.judgement.wants_human
 
 
-PROPOSALS: tuple[Step, ...] = (keyword, faq, welcome_out_of_hours, welcome, out_of_hours)
+PROPOSALS: tuple[Step, ...] = (command, keyword, faq, welcome_out_of_hours, welcome, out_of_hours, receipt)

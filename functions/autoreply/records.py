@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from functions.autoreply.case import Case, Decision
 from functions.autoreply.desk import ConversationAwaited, Desk
 from functions.autoreply.reasons import Reason
+from functions.autoreply.said import counted
 from functions.common import keys
 from functions.common.errors import Unavailable
-from functions.common.ledger import released
+from functions.common.ledger import released, sign
 from functions.common.store import ConversationChanged, Reply, ReplyState
 from functions.common.wire import ReplyTask
 
@@ -18,6 +20,7 @@ QUIET = (
     Reason.BOT, Reason.SPAM, Reason.HELD, Reason.BLOCKED, Reason.OPTED_OUT, Reason.TAKEN_OVER, Reason.RECALLED, Reason.NO_REPLY,
     Reason.ANSWERED_WITH_LATER, Reason.ANSWERED_WITH_EARLIER,
 )  # fmt: skip
+FOLLOWS = timedelta(hours=24)
 _TRIES = 5
 _LOGGED = {
     "none": ("not_replied", "NotReplied"),
@@ -37,11 +40,24 @@ def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         at=case.now,
         text=decision.text,
         template=decision.template,
+        variant=decision.variant,
+        after=_after(case),
         attempts=1 if state == "reserved" else 0,
         bundle=case.policy.bundle,
         detail=decision.detail,
         suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
     )
+
+
+def _after(case: Case) -> str | None:
+    """The template and variant that the contact last heard, if it was within a day and others heard other wordings."""
+    heard = [said for said in counted(case) if case.now - said.at < FOLLOWS]
+    by_sign = {sign(name): template for name, template in case.policy.book.templates.items() if template.variants}
+    if not heard or heard[-1].rule not in by_sign:
+        return None
+    template = by_sign[heard[-1].rule]
+    variant, _ = template.texts(case.message.channel, conv_of(case.task))
+    return f"{template.name} {variant}" if variant else None
 
 
 def conv_of(task: ReplyTask) -> str:
@@ -102,7 +118,7 @@ def log(case: Case, reply: Reply, desk: Desk, **more: Any) -> None:
     line, metric = _LOGGED[reply.state]
     message = case.message
     said = {"message_id": message.message_id, "channel": message.channel, "account": message.account, "reason": reply.reason}
-    tried = {"template": reply.template, "attempts": reply.attempts, "result": reply.outcome}
+    tried = {"template": reply.template, "variant": reply.variant, "attempts": reply.attempts, "result": reply.outcome}
     write = desk.telemetry.warning if reply.state in ("failed", "unknown") else desk.telemetry.info
     write(line, **said, **tried, **more)
     desk.telemetry.count({metric: 1}, channel=message.channel)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Protocol
 
+from functions.autoreply.commands import Command
 from functions.autoreply.templates import Language, Template, TemplateInvalid
 from functions.common.calendar import Calendar
 
@@ -23,13 +24,31 @@ class Cap:
 class Notices:
     """Names of the templates that no rule names.
 
-    `welcome` greets somebody whose message a person will answer, `greeting` somebody who only said hello.
+    `welcome` greets somebody whose message a person will answer, `greeting` somebody who only said hello; `receipt` says that a complaint
+    or an urgent matter has arrived.
     """
 
     welcome: str
     greeting: str
     welcome_out_of_hours: str
     out_of_hours: str
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """When machines say nothing on some channels (none named: on all). `begin` after `end` spans midnight."""
+
+    channels: tuple[str, ...]
+    begin: time
+    end: time
+
+    def hold(self, channel: str, local: time) -> bool:
+        """Whether they hold on a channel at a time of day."""
+        if self.channels and channel not in self.channels:
+            return False
+        within = (self.begin <= local, local < self.end)
+        return all(within) if self.begin < self.end else any(within)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +57,8 @@ class Limits:
 
     machine_replies: tuple[Cap, ...]
     same_exchanges: Cap
+    same_template: Cap
+    account_per_hour: int | None
     same_text: timedelta
     keep_for_people: int
     too_old: timedelta
@@ -53,18 +74,23 @@ class ReplyBook:
     templates: Mapping[str, Template]
     notices: Notices
     limits: Limits
+    commands: tuple[Command, ...] = ()
+    quiet_hours: tuple[QuietHours, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every template that a rule may name, sorted."""
         return tuple(sorted(self.templates))
 
-    def render(self, name: str, language: Language, variables: Mapping[str, str]) -> str:
-        """One text; `TemplateInvalid` when there is no such template or a variable has no value."""
-        template = self.templates.get(name)
-        if template is None:
+    def template(self, name: str) -> Template:
+        """One template; `TemplateInvalid` when there is none of that name."""
+        if name not in self.templates:
             raise TemplateInvalid(f"no template {name}")
-        return template.render(language, variables)
+        return self.templates[name]
+
+    def render(self, name: str, language: Language, variables: Mapping[str, str]) -> str:
+        """A template's own text; `TemplateInvalid` when there is no such template or a variable has no value."""
+        return self.template(name).render(language, variables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

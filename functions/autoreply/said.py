@@ -39,7 +39,10 @@ def said_already(case: Case, candidate: Candidate, text: str | None, said: list[
     recent = (each for each in said if case.now - each.at < limits.same_text)
     if text is not None and any(each.text == sign(text) for each in recent):
         return Reason.REPEATED
-    return Reason.LOOP_GUARD if _spent(case, limits.same_exchanges, _alike(case, candidate, said)) else None
+    if _spent(case, limits.same_exchanges, _alike(case, candidate, said)):
+        return Reason.LOOP_GUARD
+    of_template = [each for each in said if each.rule == sign(candidate.template)]
+    return Reason.CAPPED if _spent(case, limits.same_template, of_template) else None
 
 
 def is_courtesy(reason: Reason, judged: Judged) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from functions.autoreply.case import Case, Decision
+from functions.autoreply.case import Case, Decision, Suppressed
 from functions.autoreply.decision import decide, veto
 from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
 from functions.autoreply.reasons import NOTICES, Reason
@@ -31,7 +31,7 @@ from functions.common.wire import ReplyTask
 
 _TRIES = 5
 LATER = 10
-BROKEN = (Reason.TEMPLATE_INVALID,)
+BROKEN = (Reason.TEMPLATE_INVALID, Reason.TEMPLATE_EXPIRED)
 
 
 def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
@@ -78,12 +78,24 @@ def _answer(case: Case, desk: Desk, *, last_try: bool) -> None:
         return _leave(case, decision, desk)
     if case.conversation is None:
         raise ConversationAwaited(conv_of(case.task))
+    decision = _within_cap(case, decision, desk)
+    if decision.text is None:
+        return _leave(case, decision, desk)
     left = desk.breaker.seconds_left(case.message.channel, case.message.account, case.now)
     if left and not last_try:
         raise ReplyPostponed("circuit open", left)
     sending = prepared(case, record_of(case, decision, "reserved"), desk)
     desk.store.apply(case.conversation, reserved(case.conversation, _entry(case, decision)))
     return send(sending, desk)
+
+
+def _within_cap(case: Case, decision: Decision, desk: Desk) -> Decision:
+    """The decision, unless the account has said as much within this hour as it may."""
+    at_most = case.policy.book.limits.account_per_hour
+    if at_most is None or desk.store.draw(case.message.channel, case.message.account, case.now, at_most):
+        return decision
+    mine = Suppressed(reason=decision.reason, because=Reason.CAPPED, template=decision.template)
+    return Decision(reason=Reason.CAPPED, detail="account", suppressed=(*decision.suppressed, mine))
 
 
 def _entry(case: Case, decision: Decision) -> Said:
@@ -153,6 +165,6 @@ def _send_again(sending: Try, known: Reply, desk: Desk) -> None:
 def _warn(case: Case, decision: Decision, desk: Desk) -> None:
     broken = [each.template for each in decision.suppressed if each.because in BROKEN]
     if broken:
-        desk.telemetry.warning(
-            "template_invalid", message_id=case.message.message_id, bundle=case.policy.bundle, templates=broken
-        )
+        about = {"message_id": case.message.message_id, "bundle": case.policy.bundle}
+        desk.telemetry.warning("template_invalid", templates=broken, **about)
+        desk.telemetry.count({"TemplatesRefused": len(broken)})

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from string import Formatter
 from typing import Literal
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from functions.common.errors import Poison
@@ -34,16 +35,43 @@ class TemplateInvalid(Poison):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
-    """One reply in both languages. Variables stand in braces; `{{` is a brace."""
+class Texts:
+    """One wording in both languages. Variables stand in braces; `{{` is a brace."""
 
-    name: str
     zh: str
     en: str
 
-    def render(self, language: Language, variables: Mapping[str, str]) -> str:
-        """The text; `TemplateInvalid` when it names a variable that is not given."""
-        text = self.zh if language == "zh" else self.en
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template(Texts):
+    """One reply. `channels` have wordings of their own; of the `variants` each contact always gets the same one, the template's own among
+    them under the name `a`. After its `review` day nobody vouches for it any more.
+    """
+
+    name: str
+    owner: str = ""
+    review: date | None = None
+    channels: Mapping[str, Texts] = field(default_factory=dict)
+    variants: Mapping[str, Texts] = field(default_factory=dict)
+
+    def expired(self, today: date) -> bool:
+        """Whether its review is overdue."""
+        return self.review is not None and today > self.review
+
+    def texts(self, channel: str, conv: str) -> tuple[str | None, Texts]:
+        """The wording for one conversation on one channel, and the name of its variant where it has several."""
+        if channel in self.channels:
+            return None, self.channels[channel]
+        if not self.variants:
+            return None, self
+        names = ("a", *sorted(self.variants))
+        chosen = names[crc32(f"{self.name} {conv}".encode()) % len(names)]
+        return chosen, self.variants.get(chosen, self)
+
+    def render(self, language: Language, variables: Mapping[str, str], texts: Texts | None = None) -> str:
+        """The text, of another wording if one is given; `TemplateInvalid` when it names a variable that has no value."""
+        wording = texts or self
+        text = wording.zh if language == "zh" else wording.en
         missing = sorted(variables_of(text) - variables.keys())
         if missing:
             raise TemplateInvalid(f"template {self.name}: no value for {', '.join(missing)}")

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.autoreply.case import Candidate, Case
+from functions.autoreply.reasons import Reason
 from functions.autoreply.templates import TemplateInvalid, spoken_time
+from functions.common import keys
 from functions.common.calendar import Calendar, NeverOpen
 
 
-def text_of(case: Case, candidate: Candidate) -> str | None:
-    """The text; None when it cannot be completed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A text that may be sent, and the name of its template's variant where it has several."""
+
+    text: str
+    variant: str | None = None
+
+
+def worded(case: Case, candidate: Candidate) -> Wording | Reason:
+    """The candidate's text, or why there is none."""
     if candidate.text is not None:
-        return candidate.text
+        return Wording(text=candidate.text)
     try:
-        return case.policy.book.render(candidate.template, case.language, variables(case) | dict(candidate.variables))
+        template = case.policy.book.template(candidate.template)
+        if template.expired(case.now.astimezone(case.calendar.zone).date()):
+            return Reason.TEMPLATE_EXPIRED
+        variant, texts = template.texts(case.message.channel, keys.split(case.message.message_id).conv)
+        text = template.render(case.language, variables(case) | dict(candidate.variables), texts)
     except TemplateInvalid:
-        return None
+        return Reason.TEMPLATE_INVALID
+    return Wording(text=text, variant=variant)
 
 
 def variables(case: Case) -> dict[str, str]:

@@ -112,6 +112,7 @@ class Action(_Part):
     tag: Several[Name] = Field(default_factory=list)
     reply: Name | None = None
     no_reply: bool = False
+    opt_in: bool = False
     needs_person: bool | None = None
     points: Points = 0
 

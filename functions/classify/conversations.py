@@ -35,7 +35,7 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
         count=before.count + 1,
         first_at=min(before.first_at or heard_at, heard_at),
         last_at=max(before.last_at or heard_at, heard_at),
-        opted_out=before.opted_out or judged.judgement.opt_out,
+        opted_out=judged.judgement.opt_out or (before.opted_out and not judged.routing.opt_in),
         unarchived_since=min(before.unarchived_since or heard_at, heard_at),
         unarchived_from=_unarchived_from(before, message),
         vouched=with_vouched(before.vouched, message),

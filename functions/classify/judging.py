@@ -26,6 +26,7 @@ class Consequences:
     tags: tuple[str, ...] = ()
     reply: str | None = None
     no_reply: bool = False
+    opt_in: bool = False
     needs_person: bool | None = None
     points: dict[str, int] = field(default_factory=dict)
 
@@ -86,6 +87,7 @@ def _consequences(fired: list[Fired], overreaching: set[str]) -> Consequences:
         tags=tuple(dict.fromkeys(tag for action in actions for tag in action.tag)),
         reply=next((action.reply for action in heeded if action.reply), None),
         no_reply=any(action.no_reply for action in actions),
+        opt_in=any(action.opt_in for action in heeded),
         needs_person=any(said) if said else None,
         points={rule.rule.name: rule.rule.then.points for rule in fired if rule.rule.then.points},
     )

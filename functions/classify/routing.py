@@ -85,6 +85,7 @@ def route(verdict: Verdict, teams: TeamBook, *, received_at: datetime, first_con
         needs_person=must or _is_wanted(judgement, wanted),
         reply=None if no_reply or (must and wanted.needs_person is False) else wanted.reply,
         no_reply=no_reply,
+        opt_in=wanted.opt_in and not no_reply,
     )
 
 

@@ -204,6 +204,20 @@ class DynamoStore:
         ]
         return sorted(found, key=lambda campaign: (-len(campaign.senders), campaign.first_at))
 
+    def draw(self, channel: str, account: str, moment: datetime, at_most: int) -> bool:
+        hour, expires = f"{moment:%Y%m%d%H}", int(moment.timestamp()) + 2 * 24 * 60 * 60
+        try:
+            self.table.update(
+                keys.account_hour_pk(channel, account),
+                hour,
+                "SET #exp = :exp ADD #drawn :one",
+                condition="attribute_not_exists(#drawn) OR #drawn < :most",
+                values={":one": 1, ":most": at_most, ":exp": expires},
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
         names = sorted(name for name, delta in deltas.items() if delta)
         if names:

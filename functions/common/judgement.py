@@ -72,7 +72,8 @@ class Judgement:
 class Routing:
     """Who handles the message and by when. `hold` lists why it waits for review; `points` explains the priority.
 
-    `needs_person` false means a machine's answer settles it; `reply` names the template a rule chose for that.
+    `needs_person` false means a machine's answer settles it; `reply` names the template a rule chose for that. `opt_in`: who wanted no
+    messages wants them again.
     """
 
     team: str
@@ -85,6 +86,7 @@ class Routing:
     needs_person: bool = True
     reply: str | None = None
     no_reply: bool = False
+    opt_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,11 @@ def pair_key(conv: str, other: str) -> tuple[str, str]:
     return conversation_pk(conv), f"{LINK}{other}"
 
 
+def account_hour_pk(channel: str, account: str) -> str:
+    """Partition of what an account's machine replies count up to; the sort keys are hours, `yyyymmddHH`."""
+    return f"L#{channel}#{account}"
+
+
 def manifest_key(day: str, part: str) -> tuple[str, str]:
     """pk and sk of an archive manifest; `day` is YYYY-MM-DD."""
     return f"A#{day[:4]}{day[5:7]}", f"{day[8:10]}#{part}"

@@ -103,6 +103,7 @@ class Conversation:
 class Reply:
     """What autoreply decided and did about one message. `reason` says why there is, or is not, a reply, `detail` more where there is more.
 
+    `variant`: which of its template's wordings was sent, where it has several; `after`: the template and variant that this message follows.
     `suppressed`: replies that were not sent, each as its reason, its template and why, with spaces between.
     `state` unknown: the platform may or may not have delivered it; a person has been told.
     """
@@ -113,6 +114,8 @@ class Reply:
     at: datetime
     text: str | None = None
     template: str | None = None
+    variant: str | None = None
+    after: str | None = None
     attempts: int = 0
     outcome: str | None = None
     provider_id: str | None = None
@@ -213,6 +216,9 @@ class Store(Protocol):
 
     def campaigns(self, day: date, senders: int) -> list[Campaign]:
         """Texts that at least so many conversations sent on a day (UTC), those with most senders first."""
+
+    def draw(self, channel: str, account: str, moment: datetime, at_most: int) -> bool:
+        """Count one more machine reply of an account within the moment's hour; False when it has had `at_most`."""
 
     def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
         """Add to the hourly counters."""

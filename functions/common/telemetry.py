@@ -33,6 +33,7 @@ METRICS: dict[str, str] = {
     "ReplyUnknown": "sends with an unknown outcome, now before a person",
     "ReplyFailed": "replies that a platform refused for good",
     "ReplyRetried": "sends that will be tried again",
+    "TemplatesRefused": "replies that were not sent because their template is missing, expired, or has a variable without a value",
     "Archived": "messages in archive parts that were proven readable",
     "ArchiveParts": "archive parts committed",
     "ArchiveBehind": "ends of a chain of archive runs with work left",

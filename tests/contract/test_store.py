@@ -355,6 +355,13 @@ class TestCampaigns:
         assert len(campaign.senders) == Campaign.MOST
 
 
+def test_an_account_draws_so_often_within_an_hour_and_no_more(store: Store) -> None:
+    drawn = [store.draw("generic", "demo", NOW + timedelta(minutes=n), 2) for n in range(4)]
+    assert drawn == [True, True, False, False]
+    assert store.draw("generic", "other", NOW, 2) and store.draw("generic", "demo", NOW + timedelta(hours=1), 2)
+    assert store.draw("generic", "demo", NOW, 3), "a higher cap holds at once"
+
+
 def test_counters_add_up(store: Store) -> None:
     store.count(NOW, "generic", {"stored": 2, "urgent": 1, "held": 0}, 1)
     store.count(NOW, "generic", {"stored": 3}, 1)

@@ -38,6 +38,7 @@ class MemoryStore:
         self.reserved: dict[str, Reply] = {}
         self.sendings: dict[tuple[date, str], list[Sending]] = {}
         self.counters: dict[tuple[str, str, int], dict[str, int]] = {}
+        self.drawn: dict[tuple[str, str, str], int] = {}
         self.calls: list[str] = []
 
     def conversation(self, conv: str) -> Conversation | None:
@@ -141,6 +142,13 @@ class MemoryStore:
             return False
         self.conversations[conv] = replace(stored, escalated_for=due_at, rev=stored.rev + 1)
         return True
+
+    def draw(self, channel: str, account: str, moment: datetime, at_most: int) -> bool:
+        hour = (channel, account, f"{moment:%Y%m%d%H}")
+        drawn = self.drawn.get(hour, 0)
+        if drawn < at_most:
+            self.drawn[hour] = drawn + 1
+        return drawn < at_most
 
     def count(self, hour: datetime, channel: str, deltas: dict[str, int], shard: int) -> None:
         self.calls.append("count")

@@ -102,6 +102,7 @@ class Records:
         self.conversations = {each.conv: each for each in conversations}
         self.records: dict[str, Reply] = {}
         self.messages: list[Judged] = []
+        self.drawn = 0
         self.calls: list[str] = []
         self.before: Callable[[str], None] = lambda call: None
         self.after: Callable[[str], None] = lambda call: None
@@ -138,6 +139,13 @@ class Records:
             self.records[reply.message_id] = reply
 
         self._around("add_reply", add)
+
+    def draw(self, channel: str, account: str, moment: datetime, at_most: int) -> bool:
+        def draw() -> bool:
+            self.drawn += 1
+            return self.drawn <= at_most
+
+        return self._around("draw", draw)
 
     def record_reply(self, reply: Reply, *, was: str, attempts: int) -> None:
         def record() -> None:

@@ -10,6 +10,7 @@ import pytest
 from functions.autoreply.desk import ConversationAwaited, ReplyPostponed
 from functions.autoreply.service import answer
 from functions.autoreply.stops import Stops
+from functions.autoreply.templates import Texts
 from functions.channels.contract import HttpResult, NoAnswer, Unreachable
 from functions.common.errors import AccountUnknown, Retryable, Unavailable
 from functions.common.ledger import KEPT
@@ -98,6 +99,40 @@ def test_what_was_not_said_is_stored_with_why():
     record = desk.record(asked)
     assert (record.reason, record.detail) == ("stopped", "channel:generic")
     assert record.suppressed == ("keyword gone stopped", "welcome welcome stopped")
+
+
+def test_an_account_that_has_said_enough_within_the_hour_says_no_more():
+    first, second = task(1, **KEYWORD), task(2, text="怎么开发票?", reply="invoice_how", labels={"business": "enquiry"})
+    desk = Fixture(first)
+    limits = replace(POLICY.book.limits, account_per_hour=1)
+    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=replace(POLICY.book, limits=limits)))
+    answer(first, desk.desk)
+    desk.times.now += timedelta(minutes=1)
+    answer(second, desk.desk)
+    assert (desk.record(first).state, desk.record(second).reason, desk.record(second).detail) == ("sent", "capped", "account")
+    assert desk.record(second).suppressed == ("keyword invoice_how capped",)
+    assert len(desk.platform.bodies) == 1
+
+
+def test_a_variant_is_recorded_and_so_is_what_followed_it():
+    template = replace(POLICY.book.templates["return_how"], variants={"b": Texts(zh="另一种说法", en="another")})
+    book = replace(POLICY.book, templates={**POLICY.book.templates, "return_how": template})
+    first, second = task(1, **KEYWORD), task(2, text="谢谢", labels={"sentiment": "positive"}, needs_person=False)
+    desk = Fixture(first)
+    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=book))
+    answer(first, desk.desk)
+    desk.times.now += timedelta(hours=1)
+    answer(second, desk.desk)
+    variant = desk.record(first).variant
+    assert variant in ("a", "b") and desk.record(first).after is None
+    assert (desk.record(second).reason, desk.record(second).after) == ("nothing_to_say", f"return_how {variant}")
+
+
+def test_a_template_that_cannot_be_used_raises_an_alarm():
+    asked = task(reply="gone")
+    desk = Fixture(asked)
+    answer(asked, desk.desk)
+    assert desk.telemetry.counts == {"TemplatesRefused": 1, "NotReplied": 1}
 
 
 def test_a_task_that_comes_twice_is_answered_once():

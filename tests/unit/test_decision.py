@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,9 @@ from functions.autoreply import decision as decisions
 from functions.autoreply.case import Case, Decision
 from functions.autoreply.decision import veto
 from functions.autoreply.reasons import Reason
-from functions.autoreply.replybook import Answered, Cap
+from functions.autoreply.replybook import Answered, Cap, QuietHours
 from functions.autoreply.stops import Stops
+from functions.autoreply.templates import Texts
 from functions.common.calendar import read_calendar
 from functions.common.ledger import Said
 from functions.common.message import ReplyWindow
@@ -384,3 +385,91 @@ def test_thanks_that_crossed_our_answer_get_none_of_their_own():
     asked = case(task(2, text="好的,谢谢", reply="thanks", needs_person=False), now=OPEN + MINUTE)
     assert decide(asked, [said(task(1), at=OPEN + MINUTE / 2)]).reason == Reason.ANSWERED_WITH_EARLIER
     assert decide(asked, [said(task(1), at=OPEN - MINUTE / 2)]).reason == Reason.KEYWORD
+
+
+def _with_book(**changes):
+    return replace(POLICY, book=replace(POLICY.book, **changes))
+
+
+def _with_template(name: str, **changes):
+    template = replace(POLICY.book.templates[name], **changes)
+    return _with_book(templates={**POLICY.book.templates, name: template})
+
+
+def test_a_command_is_answered_before_anything_else_and_with_its_arguments():
+    asked = task(text="ＣＸ：ab-1234。", first_contact=True, reply="return_how")
+    decision = decide(case(asked), [])
+    assert (decision.reason, decision.template, decision.detail) == (Reason.COMMAND, "lookup_received", "number=ab-1234")
+    assert "ab-1234" in decision.text
+
+
+def test_a_template_that_nobody_has_read_for_too_long_is_not_sent():
+    policy = _with_template("return_how", review=OPEN.date())
+    assert decide(case(task(**QUESTION), policy=policy), []).reason == Reason.KEYWORD
+    tomorrow = OPEN + timedelta(hours=14)  # midnight in Shanghai
+    late = decide(case(task(now=tomorrow, **QUESTION), now=tomorrow, policy=policy), [])
+    assert (late.reason, late.suppressed[0].because) == (Reason.OUT_OF_HOURS, Reason.TEMPLATE_EXPIRED)
+
+
+def test_a_channel_has_its_own_wording():
+    policy = _with_template(
+        "return_how", channels={"twilio": Texts(zh="短", en="short")}, variants={"b": Texts(zh="b", en="b")}
+    )
+    assert decide(case(task(channel="twilio", **QUESTION), policy=policy), []).text == "短"
+    assert decide(case(task(**QUESTION), policy=policy), []).variant in ("a", "b")
+
+
+def test_a_contact_always_gets_the_same_variant_and_contacts_are_shared_out():
+    variants = {"b": Texts(zh="b", en="b"), "c": Texts(zh="c", en="c")}
+    template = replace(POLICY.book.templates["return_how"], variants=variants)
+    chosen = [template.texts("generic", f"conversation {n}") for n in range(300)]
+    assert chosen == [template.texts("generic", f"conversation {n}") for n in range(300)]
+    shares = [sum(variant == name for variant, _ in chosen) for name in "abc"]
+    assert min(shares) > 60, shares
+    assert {variant: texts.zh for variant, texts in chosen if variant != "a"} == {"b": "b", "c": "c"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "routing", "reason"),
+    [
+        ({"business": "complaint"}, {}, Reason.RECEIPT),
+        ({"urgency": "urgent"}, {}, Reason.RECEIPT),
+        ({"business": "enquiry"}, {}, Reason.NOTHING_TO_SAY),
+        ({"urgency": "urgent"}, {"needs_person": False}, Reason.NOTHING_TO_SAY),
+        ({"business": "complaint"}, {"reply": "complaint_received"}, Reason.KEYWORD),
+    ],
+)
+def test_a_complaint_and_an_urgent_matter_get_a_receipt_if_nothing_else(labels, routing, reason):
+    decision = decide(case(task(labels=labels, due_at=OPEN + timedelta(hours=1), **routing)), [])
+    assert decision.reason == reason
+
+
+def test_who_opts_in_again_is_answered_before_the_conversation_says_so():
+    again = task(reply="opted_in", opt_in=True, needs_person=False)
+    assert decide(case(again, opted_out=True), []).reason == Reason.KEYWORD
+    and_out = replace(case(again, opted_out=True), later=(task(2, labels={"opt_out": True}).judged,))
+    assert decide(and_out, []).reason == Reason.OPTED_OUT
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "channels", "reason"),
+    [
+        (time(9), time(11), (), "quiet_hours"),
+        (time(22), time(10, 1), ("generic",), "quiet_hours"),
+        (time(22), time(10), (), "keyword"),
+        (time(9), time(11), ("twilio",), "keyword"),
+        (time(10, 1), time(9), (), "keyword"),
+    ],
+)
+def test_in_quiet_hours_nothing_goes_out_on_their_channels(begin, end, channels, reason):
+    policy = _with_book(quiet_hours=(QuietHours(channels=channels, begin=begin, end=end),))
+    assert decide(case(task(**QUESTION), policy=policy), []).reason == reason
+
+
+def test_one_template_goes_to_one_contact_so_often_and_no_more():
+    limits = replace(POLICY.book.limits, same_template=Cap(at_most=2, within=60 * MINUTE))
+    asked = case(task(9, **QUESTION), policy=_with_book(limits=limits))
+    before = [_said(number, ago=number * 20 * MINUTE) for number in (1, 2)]
+    assert decide(asked, before).reason == Reason.CAPPED
+    assert decide(asked, [before[0], _said(3, ago=60 * MINUTE)]).reason == Reason.KEYWORD
+    assert decide(asked, [before[0], _said(3, ago=MINUTE, rule="invoice_how")]).reason == Reason.KEYWORD

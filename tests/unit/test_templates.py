@@ -96,7 +96,7 @@ def test_the_offset_is_the_zones_own(zone, offset):
 
 def test_every_shipped_text_can_be_sent_in_both_languages():
     book = read_replies(REPLIES)
-    values = dict.fromkeys(VARIABLES, "明天（周六）上午9:00")
+    values = dict.fromkeys((*VARIABLES, "number"), "明天（周六）上午9:00")
     for name in book.names:
         for language in ("zh", "en"):
             text = book.render(name, language, values)
@@ -110,7 +110,7 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
     *way, last = path.split(".")
     place = section
     for step in way:
-        place = place[step]
+        place = place[int(step) if step.isdecimal() else step]
     place[last] = value
     return section
 
@@ -127,6 +127,24 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("templates.welcome.zh", "明天{expected}见", "templates.welcome: {expected}"),
         ("templates.welcome.fr", "Bonjour", "replies.templates.welcome.fr"),
         ("templates.Bad Name", {"zh": "好", "en": "ok"}, "replies.templates.Bad Name"),
+        ("templates.welcome.review", "2026-13-01", "replies.templates.welcome.review"),
+        ("templates.welcome.review", 20261301, "replies.templates.welcome.review"),
+        ("templates.welcome.owner", "", "replies.templates.welcome.owner"),
+        ("templates.welcome.channels", {"twilio": {"zh": "您好"}}, "replies.templates.welcome.channels.twilio.en"),
+        ("templates.welcome.channels", {"twilio": {"zh": "{name}", "en": "x"}}, "templates.welcome: unknown variable: name"),
+        ("templates.welcome.variants", {"a": {"zh": "您好", "en": "hi"}}, "replies.templates.welcome.variants.a"),
+        ("templates.welcome.variants", {"b": {"zh": "{number}", "en": "x"}}, "templates.welcome: unknown variable: number"),
+        ("templates.lookup_received.zh", "{number} {code}", "templates.lookup_received: unknown variable: code"),
+        ("commands.0.reply", "nowhere", "commands.lookup: no template nowhere"),
+        ("commands.0.formats", ["CX {number}", "CX"], "templates.lookup_received: unknown variable: number"),
+        ("commands.0.formats", ["{number}"], "a format begins with a word"),
+        ("commands.0.formats", ["CX {number} {number}"], "arguments need different names"),
+        ("commands.0.formats", ["CX {Number}"], "braces hold a name"),
+        ("commands.0.formats", [], "replies.commands.0.formats"),
+        ("quiet_hours", [{"from": "22:00", "to": "22:00"}], "quiet hours that end when they begin"),
+        ("quiet_hours", [{"from": "22:00", "to": "24:00"}], "replies.quiet_hours.0.to"),
+        ("limits.attempts", 6, "replies.limits.attempts"),
+        ("limits.machine_replies", [{"at_most": 13, "within_minutes": 60}], "replies.limits.machine_replies.0.at_most"),
         ("notices.welcome", "nowhere", "notices.welcome: no template nowhere"),
         ("limits.attempts", 0, "replies.limits.attempts"),
         ("limits.attempts", "4", "replies.limits.attempts"),
