@@ -14,6 +14,7 @@ from infra.cli.person import person
 from infra.cli.restore import restore
 from infra.cli.run import run
 from infra.cli.search import search
+from infra.cli.topics import topics
 
 app = typer.Typer(
     name="postroom",
@@ -35,6 +36,7 @@ app.command()(restore)
 app.command()(search)
 app.add_typer(archive, name="archive")
 app.command()(campaigns)
+app.command()(topics)
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
 app.add_typer(faq, name="faq")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from infra.insight.report import topics
 from infra.insight.topics import Period, phrases, rising
 
 EVERY_DAY = [
@@ -58,3 +62,37 @@ def test_masked_data_and_function_words_are_no_topics() -> None:
 
 def test_an_empty_period_before_is_no_error() -> None:
     assert [each.before for each in rising(period(*NEWS, *EVERY_DAY, times=30), Period())] in ([], [0] * 10)
+
+
+def line(text: str, *, at: datetime, channel: str = "weibo", business: str = "complaint", **more: Any) -> dict[str, Any]:
+    message = {"message_id": f"c.{at:%d%H%M}.h", "channel": channel, "text": text, "received_at": at.isoformat()}
+    return {"message": message, "judgement": {"business": business}, "routing": {"team": "frontdesk"}, **more}
+
+
+SINCE = datetime(2026, 11, 15, tzinfo=UTC)
+
+
+def said(channel: str, *texts: str, days: int) -> list[dict[str, Any]]:
+    return [line(text, at=SINCE + timedelta(days=days, minutes=number), channel=channel) for number, text in enumerate(texts)]
+
+
+def test_each_channel_has_its_own_news() -> None:
+    found = [
+        *said("weibo", *NEWS * 6, *EVERY_DAY * 20, days=1),
+        *said("wechat_oa", *EVERY_DAY * 30, days=1),
+        *said("weibo", *EVERY_DAY * 40, days=-2),
+        *said("wechat_oa", *EVERY_DAY * 40, days=-2),
+    ]
+    told = list(topics(found, SINCE, ("channel",), top=3))
+    assert {topic.group for topic in told} == {"channel=weibo"}
+    assert told[0].rising.phrase == "付款页面" and told[0].example == found[0]["message"]["message_id"]
+
+
+def test_spam_and_repeats_raise_no_topic() -> None:
+    flood = said("weibo", *["加微信领红包名额有限"] * 40, days=1)
+    spam = [each | {"judgement": {"spam": "ad"}} for each in flood]
+    repeats = [each | {"same_as": "c.1.h"} for each in flood]
+    usual = [*said("weibo", *EVERY_DAY * 20, days=1), *said("weibo", *EVERY_DAY * 20, days=-1)]
+    assert list(topics([*spam, *usual], SINCE, (), top=5)) == []
+    assert list(topics([*repeats, *usual], SINCE, (), top=5)) == []
+    assert [topic.group for topic in topics([*flood, *usual], SINCE, (), top=5)][:1] == ["all"]
