@@ -62,8 +62,9 @@ def only(vocabulary: Vocabulary) -> Test:
     """Nothing but these words is in the message; the whole of it is the evidence."""
 
     def holds(case: Case) -> Evidence | None:
-        text = case.reading.folded.text
-        if case.reading.encloses or not vocabulary.and_also(case.reading.names).make_up(text):
+        text, bare = case.reading.folded.text, case.reading.bare
+        known = vocabulary.and_also(case.reading.names)
+        if case.reading.encloses or not (known.make_up(text) or (bare and known.make_up(bare.text))):
             return None
         return ((0, len(text)),) if text else ()
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from functions.classify import language
+from functions.classify.disguises import Bare, bare
 from functions.common.folding import Folded, fold, fold_keyword
 from functions.common.masking import placeholders, without
 from functions.common.message import Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """A masked message as rules see it.
 
@@ -27,6 +29,11 @@ class Reading:
     masked: tuple[str, ...]
     names: tuple[str, ...] = ()
     encloses: bool = False
+
+    @cached_property
+    def bare(self) -> Bare | None:
+        """The folded text without its disguises, None when it has none."""
+        return bare(self.folded.text)
 
 
 _IN_WORDS = frozenset({"text", "mixed", "voice", "interactive"})

@@ -18,16 +18,21 @@ from functions.classify.keywords import Automaton, Keyword, Places
 from functions.classify.reading import Reading
 from functions.classify.substance import Vocabulary
 from functions.common.errors import BundleInvalid
-from functions.common.folding import closed
 from functions.common.judgement import Firing, Judgement, Span
 
 MAX_SPANS = 3
+_HIDDEN = frozenset({"risk", "spam", "opt_out", "wants_human"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     rule: Rule
     test: Test
+
+    @property
+    def looks_behind(self) -> bool:
+        """Whether it is about what people hide from machines, or write so that no machine reads over it."""
+        return not _HIDDEN.isdisjoint(self.rule.then.model_fields_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,6 @@ class RuleBook:
             (keyword for entry in self._rules for keyword in sorted(entry.test.keywords)),
             thorough=(keyword for entry in self._rules if entry.test.thorough for keyword in entry.test.keywords),
         )
-        # These are the words that people hide from machines.
-        self._hidden = frozenset(
-            keyword
-            for entry in self._rules
-            if entry.rule.then.risk or entry.rule.then.spam
-            for keyword in entry.test.keywords
-            if not keyword.text.isascii()
-        )
         self._untriggered = [place for place, entry in enumerate(self._rules) if entry.test.triggers is None]
         self._triggered: dict[Keyword, list[int]] = {}
         for place, entry in enumerate(self._rules):
@@ -89,21 +86,23 @@ class RuleBook:
 
     def examine(self, reading: Reading) -> Examination:
         """Begin with a message: find its keywords and the rules they may make fire."""
-        places = self._places(reading.folded.text)
-        asked = {place for keyword in places for place in self._triggered.get(keyword, ())}
+        plain = self._automaton.find(reading.folded.text)
+        behind = self._with_disguised(plain, reading)
+        asked = {place for keyword in plain for place in self._triggered.get(keyword, ())}
+        if behind is not plain:
+            found = {place for keyword in behind for place in self._triggered.get(keyword, ())}
+            asked |= {place for place in found if self._rules[place].looks_behind}
         candidates = [self._rules[place] for place in sorted(asked.union(self._untriggered))]
-        return Examination(reading, places, candidates, self.filler)
+        return Examination(reading, (plain, behind), candidates, self.filler)
 
-    def _places(self, text: str) -> Places:
-        """Where keywords stand; those of risk and spam also where something was put between their characters."""
-        places = self._automaton.find(text)
-        without_gaps = closed(text)
-        if without_gaps is not None:
-            for keyword, stretches in self._automaton.find(without_gaps.text).items():
-                if keyword in self._hidden:
-                    found = {*places.get(keyword, ()), *(without_gaps.stretch(start, end) for start, end in stretches)}
-                    places[keyword] = sorted(found)
-        return places
+    def _with_disguised(self, plain: Places, reading: Reading) -> Places:
+        """Where keywords stand, in the open and in disguise."""
+        if reading.bare is None:
+            return plain
+        behind = dict(plain)
+        for keyword, stretches in self._automaton.find(reading.bare.text).items():
+            behind[keyword] = sorted({*plain.get(keyword, ()), *(reading.bare.stretch(start, end) for start, end in stretches)})
+        return behind
 
     def firing(self, fired: Fired, reading: Reading) -> Firing:
         """A firing as it is stored, with spans in the text that people see."""
@@ -122,7 +121,10 @@ class RuleBook:
 class Examination:
     """One message before the rules."""
 
-    def __init__(self, reading: Reading, places: Places, candidates: list[_Compiled], filler: Vocabulary) -> None:
+    def __init__(
+        self, reading: Reading, places: tuple[Places, Places], candidates: list[_Compiled], filler: Vocabulary
+    ) -> None:
+        """`places`: where keywords stand in the open, and where they stand in disguise too."""
         self.reading = reading
         self._places = places
         self._candidates = candidates
@@ -140,18 +142,20 @@ class Examination:
     def settles(self, fired: Fired, labels: Judgement) -> bool:
         """Whether a rule's answer can be the last word: on the final labels it still fires, and it left nothing unread."""
         reading = self.reading
-        evidence = fired.entry.test.holds(Case(reading, self._places, labels))
+        evidence = fired.entry.test.holds(self._case(fired.entry, labels))
         if evidence is None or reading.encloses:
             return False
         return self._filler.and_also(reading.names).make_up(reading.folded.text, evidence)
 
+    def _case(self, entry: _Compiled, labels: Judgement) -> Case:
+        return Case(self.reading, self._places[entry.looks_behind], labels)
+
     def _fire(self, labels: Judgement, *, reads_labels: bool) -> list[Fired]:
-        case = Case(self.reading, self._places, labels)
         fired: list[Fired] = []
         for entry in self._candidates:
             if entry.test.reads_labels is not reads_labels or not self._run.tries(entry.rule):
                 continue
-            evidence = entry.test.holds(case)
+            evidence = entry.test.holds(self._case(entry, labels))
             if evidence is not None:
                 fired.append(Fired(entry, evidence))
                 self._run.note(entry.rule)

@@ -1,27 +1,26 @@
-"""The folded view of a text, which rules read: writings of one thing made equal, every character traceable to where it came from.
+"""The folded view of a text, which rules and the model read: writings of one thing made equal, every character traceable to its origin.
 
-Compatibility forms are unfolded (full-width digits, circled letters), traditional characters become simplified ones; case, accents,
-invisible characters and variation selectors go; runs of white space become one space, typographic apostrophes plain ones. Linear in
-the length of the text.
+Compatibility forms are unfolded (full-width digits, circled and mathematical letters), look-alikes of Latin letters become Latin ones,
+traditional characters simplified ones; case, accents, invisible characters and variation selectors go; runs of white space become one
+space, typographic apostrophes plain ones. Linear in the length of the text.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.common.judgement import Span
+from functions.common.lookalikes import ALWAYS, FOREIGN, latin
 from functions.common.traditional import SIMPLIFIED
 
 # Where personal data was masked, rules see this private-use character: "手机号" in a placeholder is not the sender's word.
 BLANK = "\ue000"
 _ACCENTS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F))
 _APOSTROPHES = "’‘ʼ＇`´"
-_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-# What people put between the characters of a word to hide it. Punctuation that ends a clause, letters and digits are no such filler.
-_FILLER = re.compile(rf"(?<=[{_HAN}])(?:[^\w,;:!?。、\ue000-\uf8ff]|_){{1,4}}(?=[{_HAN}])")
+# Written for others only to hide them.
+_HAN_LOOKALIKES = "幵开掱手旳的呺号欵款歀款夨失卟不菿到伈心"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +38,9 @@ class Folded:
         return Span(start=self.origins[start][0], end=self.origins[end - 1][1])
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A folded view with what stood between Chinese characters left out: 转 账 and 转.账 read 转账.
-
-    `places[i]` is where character i stands in the folded view.
-    """
-
-    text: str
-    places: tuple[int, ...]
-
-    def stretch(self, start: int, end: int) -> tuple[int, int]:
-        """The stretch of the folded view behind `text[start:end]`, which must not be empty."""
-        return self.places[start], self.places[end - 1] + 1
-
-
 def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
     """The folded view; each stretch in `blanks`, in order, becomes one `BLANK`."""
-    pieces = [_FOLDED[character] for character in text]
+    pieces = [_FOLDED[character] for character in (latin(text) if FOREIGN.search(text) else text)]
     if not blanks and all(len(piece) == 1 for piece in pieces) and "  " not in (folded := "".join(pieces)):
         return Folded(folded, None, len(text))
     ends = {blank.start: blank.end for blank in blanks}
@@ -73,16 +57,6 @@ def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
     return Folded("".join(letters), tuple(origins), len(text))
 
 
-def closed(text: str) -> Closed | None:
-    """A folded text with the gaps between its Chinese characters closed; None when it has none."""
-    gaps = [gap.span() for gap in _FILLER.finditer(text)]
-    if not gaps:
-        return None
-    starts, ends = (0, *(end for _, end in gaps)), (*(start for start, _ in gaps), len(text))
-    kept = tuple(place for start, end in zip(starts, ends, strict=True) for place in range(start, end))
-    return Closed("".join(map(text.__getitem__, kept)), kept)
-
-
 def fold_keyword(keyword: str) -> str:
     """A rule's keyword as it would look in a folded text, without space around it."""
     return fold(keyword).text.strip()
@@ -93,16 +67,21 @@ def _fold_character(character: str) -> str:
         return " "
     if character in _APOSTROPHES:
         return "'"
+    if character in ALWAYS:
+        return ALWAYS[character].lower()
     if unicodedata.category(character) in ("Cf", "Cc"):
         return ""
     unfolded = unicodedata.normalize("NFKD", character.lower())
     kept = "".join(mark for mark in unfolded if not _is_accent(ord(mark)))
     composed = " ".join(unicodedata.normalize("NFKC", kept).lower().split()) if kept else ""
-    return "".join(SIMPLIFIED.get(letter, letter) for letter in composed)
+    return "".join(_LETTERS.get(letter, letter) for letter in composed)
 
 
 def _is_accent(code: int) -> bool:
     return any(first <= code <= last for first, last in _ACCENTS)
+
+
+_LETTERS = SIMPLIFIED | dict(zip(_HAN_LOOKALIKES[::2], _HAN_LOOKALIKES[1::2], strict=True))
 
 
 class _Characters(dict[str, str]):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.classify.language import detect, of_locale
 from functions.classify.noise import is_noise
-from functions.common.folding import closed, fold, fold_keyword
+from functions.common.folding import fold, fold_keyword
 from functions.common.judgement import Span
 from functions.common.traditional import SIMPLIFIED
 
@@ -144,35 +144,6 @@ def test_not_noise(text: str) -> None:
 
 
 # --- what is closed up, and traditional characters -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "tight"),
-    [
-        ("转 账", "转账"),
-        ("转. 账", "转账"),
-        ("转_账·吧😂好", "转账吧好"),
-        ("转,账", None),
-        ("转。账", None),
-        ("转a账", None),
-        ("转      账", "转账"),
-        ("转......账", None),
-        ("app 打 开", "app 打开"),
-        ("hello there", None),
-    ],
-)
-def test_gaps_between_chinese_characters_are_closed(text: str, tight: str | None) -> None:
-    found = closed(fold(text).text)
-    assert (found and found.text) == tight
-
-
-@given(st.text("转账 .,a😂", max_size=30))
-def test_every_character_that_is_closed_up_is_found_again(text: str) -> None:
-    found = closed(text)
-    if found is not None:
-        for place, character in enumerate(found.text):
-            start, end = found.stretch(place, place + 1)
-            assert text[start:end] == character
 
 
 OPENCC = Path(__file__).parents[3] / "shared/data/opencc_TSCharacters.txt"
