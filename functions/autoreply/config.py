@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from functions.autoreply.commands import Command, compiled
 from functions.autoreply.faq import read_faq
+from functions.autoreply.outgoing import read_outgoing
 from functions.autoreply.replybook import Cap, Limits, Notices, QuietHours, ReplyBook, ReplyPolicy
 from functions.autoreply.templates import Template, TemplateInvalid, Texts, variables_of
 from functions.common.bundle import Bundle
@@ -22,6 +23,7 @@ CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 VARIABLES = {
     "due": "by when a person will have answered at the latest",
     "expected": "when somebody will next be there; in the two out-of-hours notices only",
+    "answer_by": "by when an answer will come, by the calendar and with all who wait already; in the two out-of-hours notices only",
 }
 
 
@@ -168,8 +170,9 @@ class _Replies(_Model):
         known = VARIABLES.keys() | (frozenset.intersection(*arguments) if arguments else frozenset())
         if unknown := sorted(template.named() - known):
             raise ValueError(f"templates.{name}: unknown variable: {', '.join(unknown)}")
-        if "expected" in template.named() and name not in {self.notices.out_of_hours, self.notices.welcome_out_of_hours}:
-            raise ValueError(f"templates.{name}: {{expected}} has a value in the out-of-hours notices only")
+        timed = {"expected", "answer_by"} & template.named()
+        if timed and name not in {self.notices.out_of_hours, self.notices.welcome_out_of_hours}:
+            raise ValueError(f"templates.{name}: {{{min(timed)}}} has a value in the out-of-hours notices only")
 
 
 def read_replies(section: Any) -> ReplyBook:
@@ -194,8 +197,14 @@ def read_policy(bundle: Bundle) -> ReplyPolicy:
     if missing:
         raise BundleInvalid(f"no section {', '.join(missing)}")
     book, calendars = read_replies(bundle.sections["replies"]), read_calendars(bundle.sections["calendar"])
-    faq = read_faq(bundle.sections.get("faq", {}))
-    return ReplyPolicy(bundle=bundle.hash, book=book, calendar=calendars.house, faq=faq, teams=calendars.teams)
+    return ReplyPolicy(
+        bundle=bundle.hash,
+        book=book,
+        calendar=calendars.house,
+        faq=read_faq(bundle.sections.get("faq", {})),
+        teams=calendars.teams,
+        outgoing=read_outgoing(bundle.sections.get("outgoing", {})),
+    )
 
 
 def _limits(limits: _Limits) -> Limits:

@@ -7,7 +7,7 @@ left is the reply. Every proposal that was not sent is named with why. Of severa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from functions.autoreply.bars import BARS
@@ -22,8 +22,15 @@ from functions.common.wire import ReplyTask
 
 STEPS: tuple[Step, ...] = (*BARS, *PROPOSALS)
 Check = Callable[[Case, Candidate, str], Reason | None]
+
+
+def fit_to_go_out(case: Case, _: Candidate, text: str) -> Reason | None:
+    """Nothing in a text that must not go out: a denied word, personal data, a link to strangers."""
+    return Reason.TEXT_REFUSED if case.policy.outgoing.objections(text) else None
+
+
 # What a finished text must pass before it goes out.
-TEXT_CHECKS: tuple[Check, ...] = ()
+TEXT_CHECKS: tuple[Check, ...] = (fit_to_go_out,)
 
 
 def decide(case: Case) -> Decision:
@@ -50,6 +57,17 @@ def proposals(case: Case) -> Iterator[Candidate]:
     """What could be said, best first."""
     found = (step(case) for step in PROPOSALS)
     return (outcome for outcome in found if isinstance(outcome, Candidate))
+
+
+def objections(case: Case, templates: Sequence[str | None]) -> list[str]:
+    """Why the texts of some candidates may not go out: template, kind, and the word, the kind of data or the host that was found."""
+    texts = ((each.template, worded(case, each)) for each in proposals(case) if each.template in templates)
+    return [
+        f"{template} {found.kind} {found.found}"
+        for template, wording in texts
+        if isinstance(wording, Wording)
+        for found in case.policy.outgoing.objections(wording.text)
+    ]
 
 
 def veto(case: Case, reply: Reply, *, doubtful: bool = False) -> Silence | None:
@@ -81,7 +99,7 @@ def _first_left(case: Case, said: list[Said]) -> Decision:
                 template=candidate.template,
                 text=wording.text,
                 variant=wording.variant,
-                detail=" ".join(f"{name}={value}" for name, value in candidate.variables.items()) or None,
+                detail=candidate.detail or " ".join(f"{name}={value}" for name, value in candidate.variables.items()) or None,
                 suppressed=tuple(suppressed),
             )
         suppressed.append(_because(candidate, wording))

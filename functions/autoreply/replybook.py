@@ -8,6 +8,7 @@ from datetime import time, timedelta
 from typing import Protocol
 
 from functions.autoreply.commands import Command
+from functions.autoreply.outgoing import Outgoing
 from functions.autoreply.templates import Language, Template, TemplateInvalid
 from functions.common.calendar import Calendar
 
@@ -112,7 +113,7 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyPolicy:
-    """What autoreply works by: the bundle's replies, calendar and answers; `bundle` is the bundle's hash.
+    """What autoreply works by: the bundle's replies, calendar, answers and what must not go out; `bundle` is the bundle's hash.
 
     `teams` holds the calendars of teams that have their own.
     """
@@ -122,6 +123,7 @@ class ReplyPolicy:
     calendar: Calendar
     faq: Answers | None = None
     teams: Mapping[str, Calendar] = field(default_factory=dict)
+    outgoing: Outgoing = field(default_factory=Outgoing)
 
     def calendar_of(self, team: str) -> Calendar:
         """The working hours of the team that a message went to."""

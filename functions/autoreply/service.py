@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from functions.autoreply.case import Case, Decision, Suppressed
-from functions.autoreply.decision import decide, veto
+from functions.autoreply.decision import decide, objections, veto
 from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
 from functions.autoreply.reasons import NOTICES, Reason
 from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
@@ -163,8 +163,12 @@ def _send_again(sending: Try, known: Reply, desk: Desk) -> None:
 
 
 def _warn(case: Case, decision: Decision, desk: Desk) -> None:
+    about = {"message_id": case.message.message_id, "bundle": case.policy.bundle}
     broken = [each.template for each in decision.suppressed if each.because in BROKEN]
     if broken:
-        about = {"message_id": case.message.message_id, "bundle": case.policy.bundle}
         desk.telemetry.warning("template_invalid", templates=broken, **about)
         desk.telemetry.count({"TemplatesRefused": len(broken)})
+    refused = [each.template for each in decision.suppressed if each.because == Reason.TEXT_REFUSED]
+    if refused:
+        desk.telemetry.warning("text_refused", found=objections(case, refused), **about)
+        desk.telemetry.count({"TextsRefused": len(refused)})

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from functions.autoreply.backlog import Backlog
 from functions.autoreply.config import read_policy
 from functions.autoreply.desk import Desk
+from functions.autoreply.replybook import ReplyPolicy
 from functions.autoreply.settings import Settings
+from functions.autoreply.stop_board import StopBoard
 from functions.channels.contract import Outbound
 from functions.common.aws import client
 from functions.common.bundle import DEFAULT_PATH, BundleSource, fetch_from_s3
@@ -46,7 +49,17 @@ def desk() -> Desk:
         outbound=_outbound(settings.platform_api_origin, leases),
         clock=system_clock,
         telemetry=telemetry,
+        stops=StopBoard(table, system_clock).current,
+        backlog=_while_nobody_is_there(policies.current, Backlog(table, shards=settings.index_shards, clock=system_clock)),
     )
+
+
+def _while_nobody_is_there(policy: Callable[[], ReplyPolicy], backlog: Backlog) -> Callable[[str], int | None]:
+    # It is asked for by the notice that nobody is there, and by nothing else.
+    def waiting(team: str) -> int | None:
+        return None if policy().calendar_of(team).is_open(system_clock()) else backlog.of(team)
+
+    return waiting
 
 
 @cache

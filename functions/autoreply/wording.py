@@ -11,6 +11,9 @@ from functions.autoreply.reasons import Reason
 from functions.autoreply.templates import TemplateInvalid, spoken_time
 from functions.common import keys
 from functions.common.calendar import Calendar, NeverOpen
+from functions.common.clock import EPOCH
+
+QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +43,10 @@ def variables(case: Case) -> dict[str, str]:
     """Variables that have a value now: see `config.VARIABLES`."""
     calendar, due = case.calendar, case.judged.routing.due_at
     moments = {"due": _kept(due, calendar)} if due > case.now else {}
-    expected = answer_expected(case)
-    if expected is not None:
+    if (expected := answer_expected(case)) is not None:
         moments["expected"] = expected
+    if (answer_by := answered_by(case)) is not None:
+        moments["answer_by"] = answer_by
     zone, language = calendar.zone, case.language
     return {name: spoken_time(moment, now=case.now, zone=zone, language=language) for name, moment in moments.items()}
 
@@ -53,6 +57,20 @@ def answer_expected(case: Case) -> datetime | None:
         return None
     with suppress(NeverOpen):
         return case.calendar.next_open(case.now)
+    return None
+
+
+def answered_by(case: Case) -> datetime | None:
+    """By when an answer will come, at the team's pace and with those who wait already before it, to the next quarter of an hour.
+
+    None while somebody is there, and where the calendar knows no such time.
+    """
+    if case.calendar.is_open(case.now):
+        return None
+    with suppress(NeverOpen):
+        # The conversation itself waits, too, by the time its notice is written.
+        exact = case.calendar.answered_by(case.now, max(0, (case.backlog or 0) - 1))
+        return exact + (EPOCH - exact) % QUARTER
     return None
 
 

@@ -32,6 +32,7 @@ METRICS: dict[str, str] = {
     "NotReplied": "messages that were deliberately not answered by machine",
     "ReplyUnknown": "sends with an unknown outcome, now before a person",
     "ReplyFailed": "replies that a platform refused for good",
+    "TextsRefused": "replies that were not sent because of what was in their texts",
     "ReplyRetried": "sends that will be tried again",
     "TemplatesRefused": "replies that were not sent because their template is missing, expired, or has a variable without a value",
     "Archived": "messages in archive parts that were proven readable",

@@ -14,6 +14,7 @@ from infra.cli.person import person
 from infra.cli.restore import restore
 from infra.cli.run import run
 from infra.cli.search import search
+from infra.cli.stops import start, stop, stops
 from infra.cli.topics import topics
 
 app = typer.Typer(
@@ -34,6 +35,9 @@ app.command()(run)
 app.command()(demo)
 app.command()(restore)
 app.command()(search)
+app.command()(stop)
+app.command()(start)
+app.command()(stops)
 app.add_typer(archive, name="archive")
 app.command()(campaigns)
 app.command()(topics)

@@ -13,6 +13,7 @@ import typer
 from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle, notices
 
 if TYPE_CHECKING:
+    from functions.autoreply.replybook import ReplyPolicy
     from functions.common.bundle import Bundle
 
 config = typer.Typer(help="Check, publish and roll back the configuration.", no_args_is_help=True)
@@ -84,10 +85,10 @@ def checked(directory: Path = CONFIG) -> Bundle:
     from functions.escalate.policy import read_policy as read_escalation
 
     bundle = read_bundle(compile_bundle(directory))
-    for section in ("rules", "teams", "replies", "faq", "calendar", "duty", "retention"):
+    for section in ("rules", "teams", "replies", "faq", "outgoing", "calendar", "duty", "retention"):
         if section not in bundle.sections:
             raise ConfigInvalid(f"{directory}: {section}.yaml is missing")
-    read_policy(bundle)
+    _may_go_out(read_policy(bundle), bundle)
     read_escalation(bundle)
     read_retention(bundle.sections["retention"])
     templates = read_replies(bundle.sections["replies"]).names
@@ -96,6 +97,22 @@ def checked(directory: Path = CONFIG) -> Bundle:
         if template not in templates:
             raise BundleInvalid(f"{where}: replies.yaml has no template {template}")
     return bundle
+
+
+def _may_go_out(policy: ReplyPolicy, bundle: Bundle) -> None:
+    """A text that would be stopped on its way out is refused here, where somebody sees it."""
+    from functions.autoreply.faq import read_faq
+    from functions.common.errors import BundleInvalid
+
+    written = {f"faq.entries.{place}": text for place, text in read_faq(bundle.sections["faq"]).texts.items()}
+    for name, template in policy.book.templates.items():
+        others = [(f".channels.{channel}", texts) for channel, texts in template.channels.items()]
+        others += [(f".variants.{variant}", texts) for variant, texts in template.variants.items()]
+        for place, texts in (("", template), *others):
+            written |= {f"replies.templates.{name}{place}.zh": texts.zh, f"replies.templates.{name}{place}.en": texts.en}
+    for place, text in written.items():
+        for objection in policy.outgoing.objections(text):
+            raise BundleInvalid(f"{place}: {objection.kind.replace('_', ' ')} ({objection.found}): outgoing.yaml forbids it")
 
 
 def _give_notices(directory: Path) -> None:

@@ -79,7 +79,9 @@ def replace_sources(folder: Path, interpreter: Interpreter, *, unpacked_at: str)
     milliseconds, and the bytecode of all of them would be more than half of the zip. The bytecode, too, lacks docstrings and what
     functions' signatures say of types, which nothing reads there; assertions and the fields of classes stay.
     """
-    command = [interpreter.path, "-I", "-c", _COMPILER, str(folder), unpacked_at, CHANNELS]
+    # Without columns, which only the carets under a traceback's lines need: they are a quarter of it.
+    options = ["-I", "-X", "no_debug_ranges", "-c", _COMPILER]
+    command = [interpreter.path, *options, str(folder), unpacked_at, CHANNELS]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if outcome.returncode:
         raise PackagingFailed(f"Python {interpreter.version} cannot compile this:\n{outcome.stdout}{outcome.stderr}")

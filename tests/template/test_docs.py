@@ -21,6 +21,7 @@ from functions.archive.retention import _Section as Retention
 from functions.archive.service import Summary, _told
 from functions.autoreply.config import VARIABLES, _Replies
 from functions.autoreply.faq import FaqSection
+from functions.autoreply.outgoing import _Section as Outgoing
 from functions.autoreply.reasons import Reason
 from functions.autoreply.records import _LOGGED
 from functions.channels import contract, registry
@@ -52,6 +53,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "teams": TeamsSection,
     "replies": _Replies,
     "faq": FaqSection,
+    "outgoing": Outgoing,
     "retention": Retention,
     "duty": Duty,
 }

@@ -473,3 +473,14 @@ def test_one_template_goes_to_one_contact_so_often_and_no_more():
     assert decide(asked, before).reason == Reason.CAPPED
     assert decide(asked, [before[0], _said(3, ago=60 * MINUTE)]).reason == Reason.KEYWORD
     assert decide(asked, [before[0], _said(3, ago=MINUTE, rule="invoice_how")]).reason == Reason.KEYWORD
+
+
+def test_the_notice_says_by_when_an_answer_will_come_with_those_who_wait_already():
+    alone = case(task(now=SHUT, first_contact=True), now=SHUT)
+    busy = replace(alone, backlog=61)
+    # Saturday from 9:00, twelve an hour, lunch from 12:00 to 13:00.
+    assert "明天（周六）上午9:15前" in decide(alone, []).text
+    assert "明天（周六）下午3:15前" in decide(busy, []).text
+    assert "明天（周六）上午9:00" in decide(busy, []).text
+    english = case(task(now=SHUT, first_contact=True, text="Do you have it?", labels={"language": "en"}), now=SHUT)
+    assert "by tomorrow (Saturday) at 9:15 am (UTC+8)" in decide(english, []).text
