@@ -15,7 +15,8 @@ from bench.rig.figures import Figures, NotMeasurable, aim
 
 CONVERSATIONS = 10
 TURNS = 10
-ASKED = "请问几点开门?周末也营业吗?我想这周六下午带孩子过来看看,谢谢。"
+# All of it is a machine's to answer: a message that a person must see to costs a write more, in the index of work.
+ASKED = "您好,请问你们几点开门?周末也营业吗?谢谢。"
 
 
 class Bill:
@@ -69,6 +70,8 @@ def measure() -> Figures:
         aims=(
             aim("classify, write units", classify, 2.2),
             aim("classify and an automatic answer, write units", classify + reply, 4.2),
+            aim("a reply sent, write units", reply, 2),
+            aim("a reply sent, read units", first.read["autoreply"] / CONVERSATIONS, 1),
         ),
     )
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from functions.autoreply.case import Case, Silence, Step
 from functions.autoreply.reasons import Reason
-from functions.common.store import applied_mark
+from functions.common.origin import is_marked
+from functions.common.store import recall_mark
 
 # From UTC-12 to UTC+14.
 ZONES = timedelta(hours=26)
@@ -19,8 +20,10 @@ def stopped(case: Case) -> Silence | None:
 
 
 def bot(case: Case) -> Silence | None:
-    """A machine wrote the message."""
-    return Silence(reason=Reason.BOT) if case.message.contact.is_bot else None
+    """A machine wrote the message: the platform says so, or it has the mark of one of ours."""
+    if case.message.contact.is_bot:
+        return Silence(reason=Reason.BOT)
+    return Silence(reason=Reason.BOT, detail="our_mark") if is_marked(case.message.text) else None
 
 
 def spam(case: Case) -> Silence | None:
@@ -60,7 +63,7 @@ def taken_over(case: Case) -> Silence | None:
 def recalled(case: Case) -> Silence | None:
     """The contact took the message back."""
     marks = case.conversation.recalled if case.conversation is not None else ()
-    gone = applied_mark(case.message.message_id) in marks
+    gone = bool(marks) and recall_mark(case.message.native_id or "") in marks
     return Silence(reason=Reason.RECALLED) if gone else None
 
 

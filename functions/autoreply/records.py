@@ -11,7 +11,8 @@ from functions.autoreply.reasons import Reason
 from functions.autoreply.said import counted
 from functions.common import keys
 from functions.common.errors import Unavailable
-from functions.common.ledger import released, sign
+from functions.common.ledger import released
+from functions.common.origin import sign
 from functions.common.store import ConversationChanged, Reply, ReplyState
 from functions.common.wire import ReplyTask
 

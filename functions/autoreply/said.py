@@ -7,7 +7,8 @@ from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
 from functions.autoreply.replybook import Cap
 from functions.common.calendar import NeverOpen
 from functions.common.judgement import Judged
-from functions.common.ledger import Said, ledger, sign, skeleton
+from functions.common.ledger import Said, ledger, skeleton
+from functions.common.origin import sign
 from functions.common.store import applied_mark
 
 

@@ -15,6 +15,7 @@ from functions.autoreply.patience import seconds_to_wait, too_late
 from functions.autoreply.records import REFUSED, log, settle
 from functions.channels import registry
 from functions.channels.contract import Adapter, OutgoingReply, SendResult
+from functions.common.origin import UNMARKED, marked
 from functions.common.store import Reply
 
 TAKEN = ("sent", "duplicate")
@@ -51,6 +52,8 @@ def send(sending: Try, desk: Desk) -> None:
 
 def _deliver(sending: Try, desk: Desk) -> SendResult:
     message, text = sending.case.message, sending.reply.text or ""
+    if message.channel not in UNMARKED:
+        text = marked(text)
     outgoing = OutgoingReply(
         message_id=message.message_id,
         native_id=message.native_id,

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from functions.common.errors import Retryable
 from functions.common.message import Message, Verification
-from functions.common.wire import PullTask
+from functions.common.wire import PullTask, Sighting
 
 
 class Credentials(BaseModel):
@@ -88,10 +88,11 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An item that needs nothing from us: a receipt, an echo, a follow event."""
+    """An item that needs no answer: a receipt, an echo, a follow event. A `sighting` in it reaches its conversation."""
 
     kind: str
     native_id: str | None = None
+    sighting: Sighting | None = None
 
 
 @dataclass(frozen=True, slots=True)

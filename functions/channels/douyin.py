@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from functions.channels.codecs import douyin_events, json_fields, leased_send, strict_json
+from functions.channels.codecs import douyin_events, json_fields, leased_send, sightings, strict_json
 from functions.channels.codecs.constant_time import same
 from functions.channels.codecs.douyin_events import Said
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
@@ -146,7 +146,7 @@ class Douyin:
         fields: Fields = payload.body
         event, native_id = json_fields.loggable(fields.get("event")), payload.verified.request.headers.get("msg-id")
         if event not in (douyin_events.RECEIVED, douyin_events.ENTERED):
-            return ParseResult(ignored=(Ignored(event, native_id),))
+            return ParseResult(ignored=(_seen(Ignored(event, native_id), payload),))
         try:
             content = douyin_events.opened(fields, "content")
             said = douyin_events.said(event, content)
@@ -184,6 +184,23 @@ def _is_challenge(challenge: object) -> bool:
     if isinstance(challenge, str):
         return _CHALLENGE.fullmatch(challenge) is not None
     return isinstance(challenge, int) and not isinstance(challenge, bool) and abs(challenge) < 2**63
+
+
+def _seen(item: Ignored, payload: Payload) -> Ignored:
+    """An event with what it tells of a conversation: somebody answered in the app, or the contact took a message back."""
+    fields: Fields = payload.body
+    at, account = payload.verified.request.received_at, payload.account
+    try:
+        content = douyin_events.opened(fields, "content") if item.kind in ("im_send_msg", "im_recall_msg") else {}
+    except FieldUnreadable:
+        return item
+    message = json_fields.optional_id(content, "server_message_id")
+    if item.kind == "im_recall_msg":
+        return sightings.recalled(item, ("douyin", account, json_fields.optional_id(fields, "from_user_id")), message, at)
+    if item.kind != "im_send_msg" or content.get("source") == payload.verified.credentials.client_key:
+        return item  # what this app sent is ours
+    place = ("douyin", account, json_fields.optional_id(fields, "to_user_id"))
+    return sightings.answered(item, place, message, json_fields.text(content, "text"), at)
 
 
 def _not_ours(fields: Fields, content: Fields, credentials: DouyinCredentials) -> str | None:

@@ -12,15 +12,16 @@ import re
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
-from functions.channels.codecs import strict_json
+from functions.channels.codecs import sightings, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.contract import (
     Credentials,
     HttpAnswer,
+    Ignored,
     ItemError,
     NoAnswer,
     Outbound,
@@ -131,6 +132,8 @@ class _Item(BaseModel):
     reply_to: _ReplyTo | Id | None = None
     referral: _Referral | None = None
     sent_at: Utc | None = None
+    # Not a message: somebody answered the contact elsewhere, or the contact took the message of this id back.
+    event: Literal["answered", "recalled"] | None = None
 
 
 class Generic:
@@ -163,18 +166,23 @@ class Generic:
 
     def parse(self, payload: Payload) -> ParseResult:
         messages: list[Message] = []
+        ignored: list[Ignored] = []
         errors: list[ItemError] = []
         listed = payload.body.get("messages", [payload.body])
         if not isinstance(listed, list):
             return ParseResult(errors=(ItemError("not a list", "messages"),))
         for place, raw in enumerate(listed):
             try:
-                messages.append(_message(_Item.model_validate(raw), payload))
+                item = _Item.model_validate(raw)
+                if item.event:
+                    ignored.append(_seen(item, payload))
+                else:
+                    messages.append(_message(item, payload))
             except ValidationError as error:
                 first = error.errors(include_input=False, include_url=False)[0]
                 where = ".".join(map(str, ("messages", place, *first["loc"])))
                 errors.append(ItemError(first["type"], where))
-        return ParseResult(messages=tuple(messages), errors=tuple(errors))
+        return ParseResult(messages=tuple(messages), ignored=tuple(ignored), errors=tuple(errors))
 
     def acknowledge(self, payload: Payload, result: ParseResult) -> HttpAnswer:
         answer = {"accepted": len(result.messages), "ignored": len(result.ignored), "rejected": len(result.errors)}
@@ -237,6 +245,13 @@ def _message(item: _Item, payload: Payload) -> Message:
         reply=ReplyWindow(mode="open" if payload.verified.credentials.reply_url else "none"),
         verification=payload.verified.verification,
     )
+
+
+def _seen(item: _Item, payload: Payload) -> Ignored:
+    place, at = ("generic", payload.account, item.contact.id), payload.verified.request.received_at
+    if item.event == "answered":
+        return sightings.answered(Ignored("echo", item.id), place, item.id, item.text, at)
+    return sightings.recalled(Ignored("recalled", item.id), place, item.id, at)
 
 
 def _kind(item: _Item) -> tuple[Kind, str | None]:

@@ -18,6 +18,7 @@ from functions.channels.codecs import (
     json_fields,
     leased_send,
     platform_time,
+    sightings,
     wecom_api,
     wecom_kf_messages,
     wx_answers,
@@ -174,7 +175,10 @@ def _item(item: Any, task: PullTask, credentials: WecomKfCredentials, now: datet
         raise FieldUnreadable("not an object", "")
     said = wecom_kf_messages.said(item)
     if isinstance(said, Ignored):
-        return said
+        if said.kind != "servicer":
+            return said
+        contact = json_fields.optional_id(item, "external_userid")
+        return sightings.answered(said, (task.channel, task.account, contact), said.native_id, None, now)
     contact, native_id = json_fields.required_id(item, "external_userid"), json_fields.required_id(item, "msgid")
     open_kfid = json_fields.optional_id(item, "open_kfid") or task.source
     sent_at = platform_time.believable(unix_time(json_fields.optional_id(item, "send_time")), now)

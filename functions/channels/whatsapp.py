@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from functions.channels.codecs import batch, meta_graph, meta_webhook, whatsapp_messages
+from functions.channels.codecs import batch, json_fields, meta_graph, meta_webhook, sightings, whatsapp_messages
 from functions.channels.codecs.batch import Item, Outcome, listed
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable, loggable, optional_id, required_id, table
 from functions.channels.codecs.meta_webhook import AccountId, MetaCredentials
@@ -121,7 +121,16 @@ def _change(where: str, change: Fields, scope: str, payload: Payload) -> Iterato
         yield message if isinstance(message, ItemError) else _outcome(message, value, scope, payload)
     for name, kind in _OTHERS.items():
         for other in listed(value, name, f"{where}.value.{name}"):
-            yield other if isinstance(other, ItemError) else Ignored(kind, optional_id(other[1], "id"))
+            yield other if isinstance(other, ItemError) else _seen(kind, other[1], payload)
+
+
+def _seen(kind: str, item: Fields, payload: Payload) -> Ignored:
+    ignored, at = Ignored(kind, optional_id(item, "id")), payload.verified.request.received_at
+    if kind != "echo":
+        return ignored
+    text = json_fields.text(table(item, "text"), "body")
+    place = ("whatsapp", payload.account, optional_id(item, "to"))
+    return sightings.answered(ignored, place, ignored.native_id, text, at)
 
 
 def _outcome(item: Item, value: Fields, scope: str, payload: Payload) -> Outcome:

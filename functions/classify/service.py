@@ -7,6 +7,7 @@ has its later steps done again, as it was judged the first time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -19,15 +20,17 @@ from functions.classify.originals import Cleared, clear
 from functions.classify.reading import read, words
 from functions.classify.repeats import fingerprint, folded_in
 from functions.classify.routing import route
+from functions.classify.sightings import note
 from functions.common import keys
 from functions.common.errors import Unavailable
 from functions.common.identity import party_of, vouched_ids
 from functions.common.judgement import Judged
 from functions.common.message import Message
+from functions.common.origin import is_marked
 from functions.common.queues import Entry, NotSent
 from functions.common.sqs_batch import Failures, Record
 from functions.common.store import AlreadyStored, Conversation, ConversationChanged, Sending
-from functions.common.wire import ReplyTask, dumps, read_inbound
+from functions.common.wire import ReplyTask, dumps, holds_sighting, read_inbound, read_sighting
 
 ORIGINALS_KEPT = timedelta(days=30)
 _TRIES = 5
@@ -61,19 +64,27 @@ def classify(records: list[Record], desk: Desk) -> list[str]:
     """Classify a batch of `inbound.fifo`; the ids of the records that must come again."""
     batch = Batch(desk, desk.handbook(), Failures(records))
     for record in records:
-        if not batch.failures.includes(record):
-            _attempt(batch, record)
+        if not batch.failures.includes(record) and not holds_sighting(record.body):
+            _attempt(batch, record, _take)
     _escalate(batch)
     _hand_on(batch)
     _apply(batch)
+    # Last: what was seen may be about a conversation that this batch begins.
+    for record in records:
+        if not batch.failures.includes(record) and holds_sighting(record.body):
+            _attempt(batch, record, _notice)
     failed = batch.failures.ids()
     batch.tally.write(desk, failed=len(failed))
     return failed
 
 
-def _attempt(batch: Batch, record: Record) -> None:
+def _notice(batch: Batch, record: Record) -> None:
+    note(read_sighting(record.body), batch.desk)
+
+
+def _attempt(batch: Batch, record: Record, step: Callable[[Batch, Record], None]) -> None:
     try:
-        _take(batch, record)
+        step(batch, record)
     except Exception as fault:  # a bad record must not keep its siblings from their work
         batch.failures.fail(record)
         batch.desk.telemetry.error("not_classified", fault, record=record.id, tries=record.tries)
@@ -113,7 +124,7 @@ def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbo
         handbook.teams,
         received_at=message.received_at,
         first_contact=first_contact,
-        from_bot=message.contact.is_bot,
+        from_bot=message.contact.is_bot or is_marked(message.text),
     )
     judged = Judged(
         message=message,

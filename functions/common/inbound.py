@@ -1,4 +1,4 @@
-"""Messages on their way to `inbound.fifo`: one entry each, in their conversation's group, under their own id.
+"""Messages and sightings on their way to `inbound.fifo`: one entry each, in their conversation's group, under their own id.
 
 A message's id is a pure function of what the platform sent, so putting it on the queue again does no harm.
 """
@@ -9,14 +9,14 @@ from functions.channels.contract import ItemError, ParseResult
 from functions.common import keys
 from functions.common.message import Message
 from functions.common.queues import Entry
-from functions.common.wire import Inbound, dumps
+from functions.common.wire import Inbound, Seen, Sighting, dumps
 
 MAX_MESSAGE = 200 * 1024
 
 
 def inbound_entries(result: ParseResult) -> tuple[list[Entry], ParseResult]:
-    """The entries, and the result that they stand for: a message that no queue would take must not keep its siblings out, and
-    becomes an error.
+    """The entries of messages and sightings, and the result that they stand for: a message that no queue would take must not keep its
+    siblings out, and becomes an error.
     """
     written = [(message, _entry(message)) for message in result.messages]
     fitting = [(message, entry) for message, entry in written if len(entry.body.encode()) <= MAX_MESSAGE]
@@ -24,9 +24,16 @@ def inbound_entries(result: ParseResult) -> tuple[list[Entry], ParseResult]:
         errors = (ItemError("too_large"),) * (len(written) - len(fitting))
         messages = tuple(message for message, _ in fitting)
         result = ParseResult(messages, result.ignored, result.errors + errors, result.pulls)
-    return [entry for _, entry in fitting], result
+    sightings = [_sighting(item.sighting) for item in result.ignored if item.sighting]
+    return [*(entry for _, entry in fitting), *sightings], result
 
 
 def _entry(message: Message) -> Entry:
     conv = keys.split(message.message_id).conv
     return Entry(body=dumps(Inbound(message=message)), group=conv, dedup=message.message_id)
+
+
+def _sighting(sighting: Sighting) -> Entry:
+    conv = keys.conversation_key(sighting.channel, sighting.account, sighting.contact)
+    name = keys.short_hash(sighting.native_id, size=10)
+    return Entry(body=dumps(Seen(sighting=sighting)), group=conv, dedup=f"{conv}.{sighting.kind}.{name}")

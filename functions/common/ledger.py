@@ -10,11 +10,12 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from functions.common.clock import from_ms, to_ms
 from functions.common.errors import MalformedEnvelope
-from functions.common.keys import short_hash
+from functions.common.origin import sign
 from functions.common.store import Conversation, applied_mark
 
 KEPT = 12
@@ -53,11 +54,6 @@ def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, 
     )
 
 
-def sign(text: str) -> str:
-    """Five characters that stand for a text."""
-    return short_hash(text, size=3)
-
-
 def skeleton(text: str | None) -> str:
     """What is left of a text without digits, signs, spaces and case: two that differ in a number or a time have the same."""
     folded = unicodedata.normalize("NFKC", text or "").casefold()
@@ -66,7 +62,7 @@ def skeleton(text: str | None) -> str:
 
 def ledger(conversation: Conversation | None) -> tuple[Said, ...]:
     """What was said, oldest first."""
-    return () if conversation is None else tuple(map(_unpacked, conversation.replied))
+    return () if conversation is None else _entries(conversation.replied)
 
 
 def entry_of(conversation: Conversation | None, message_id: str) -> Said | None:
@@ -92,6 +88,12 @@ def may_have_forgotten(conversation: Conversation, received_at: datetime) -> boo
     """Whether an entry for a message received then might have been here and be gone: only a full ledger forgets, and its oldest first."""
     known = ledger(conversation)
     return len(known) >= KEPT and received_at <= known[0].at + SKEW
+
+
+@lru_cache(maxsize=32)
+def _entries(packed: tuple[str, ...]) -> tuple[Said, ...]:
+    # A decision asks several times, and asks of every message in a row.
+    return tuple(map(_unpacked, packed))
 
 
 def _packed(said: Said) -> str:

@@ -153,6 +153,11 @@ def applied_mark(message_id: str) -> str:
     return keys.short_hash(message_id, size=5)
 
 
+def recall_mark(native_id: str) -> str:
+    """What `Conversation.recalled` keeps of a message's id at the platform."""
+    return keys.short_hash(native_id, size=5)
+
+
 def unsettled(conversation: Conversation | None) -> bool:
     """Whether a person must still act on the conversation."""
     return conversation is not None and conversation.status in PERSON_MUST_ACT

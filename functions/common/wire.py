@@ -33,6 +33,29 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a platform tells us beside messages: somebody `answered` the contact there, in words that `text` stands for (`origin.sign`), or
+    the contact `recalled` the message `native_id`.
+    """
+
+    kind: Literal["answered", "recalled"]
+    channel: str
+    account: str
+    contact: str
+    native_id: str
+    at: datetime
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A sighting on `inbound.fifo`, in the group of its conversation."""
+
+    sighting: Sighting
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyTask:
     """What classify puts on `replies.fifo`: masked text only. `first_contact` is true for a conversation's first message."""
 
@@ -94,6 +117,16 @@ def dumps(value: Any) -> str:
 def read_inbound(body: str) -> Inbound:
     """Parse an `inbound.fifo` body; `MalformedEnvelope` when it is not one."""
     return _read(Inbound, body)
+
+
+def holds_sighting(body: str) -> bool:
+    """Whether an `inbound.fifo` body is a sighting rather than a message."""
+    return body.startswith('{"sighting"')
+
+
+def read_sighting(body: str) -> Sighting:
+    """Parse a sighting's body; `MalformedEnvelope` when it is not one."""
+    return _read(Seen, body).sighting
 
 
 def read_reply_task(body: str) -> ReplyTask:

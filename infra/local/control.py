@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from functions.common.clock import from_iso, to_iso
+from functions.common.origin import unmarked
 from infra.local.inventory import Inventory
 from infra.local.invocations import Invocations
 from infra.local.payload import Answer, HttpRequest
@@ -75,7 +76,9 @@ class Control:
 
     def _outbox(self, request: HttpRequest, _: str) -> Answer:
         _parameters(request)
-        return Answer.json(200, {"outbox": [asdict(reply) | {"at": to_iso(reply.at)} for reply in self.outbox()]})
+        # The text as a person sees it: our mark is invisible.
+        sent = [asdict(reply) | {"at": to_iso(reply.at), "text": unmarked(reply.text)} for reply in self.outbox()]
+        return Answer.json(200, {"outbox": sent})
 
     def _queues(self, request: HttpRequest, _: str) -> Answer:
         _parameters(request)

@@ -15,7 +15,8 @@ from functions.channels.contract import HttpResult, NoAnswer, Unreachable
 from functions.common.errors import AccountUnknown, Retryable, Unavailable
 from functions.common.ledger import KEPT
 from functions.common.message import ReplyWindow
-from functions.common.store import Reply, applied_mark
+from functions.common.origin import marked
+from functions.common.store import Reply, recall_mark
 from functions.common.telemetry import Telemetry
 from tests.fakes.reply_desk import OPEN, POLICY, SHUT, Fixture, conversation, having_said, said, task
 
@@ -63,7 +64,7 @@ def test_a_reply_is_reserved_then_sent_then_recorded():
     answer(asked, desk.desk)
     assert at_the_send == [("r", {})]
     assert desk.record(asked) == _reserved(asked, state="sent", outcome="sent")
-    assert json.loads(desk.platform.bodies[0])["text"] == TEXT
+    assert json.loads(desk.platform.bodies[0])["text"] == marked(TEXT)
     assert desk.problems(asked) == ()
     assert desk.telemetry.counts == {"Replied": 1}
     assert desk.store.calls == ["conversation", "apply", "add_reply"]
@@ -271,7 +272,7 @@ SINCE = [
     ({"status": "held"}, "held"),
     ({"person_at": OPEN}, "taken_over"),
     ({"blocked": True}, "blocked"),
-    ({"recalled": (applied_mark(task().judged.message.message_id),)}, "recalled"),
+    ({"recalled": (recall_mark("native-1"),)}, "recalled"),
 ]
 
 

@@ -56,4 +56,4 @@ def test_what_cannot_be_measured_here_is_said_and_the_rest_is_measured(
 
 def test_a_name_that_is_no_measurement_is_refused_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["cold-start"]) == 2
-    assert "cold_start, faq_retrieval" in capsys.readouterr().err
+    assert "cold_start, decision_time, faq_retrieval" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from functions.autoreply.templates import Texts
 from functions.common.calendar import read_calendar
 from functions.common.ledger import Said
 from functions.common.message import ReplyWindow
-from functions.common.store import Reply, applied_mark
+from functions.common.store import Reply, recall_mark
 from tests.fakes.reply_desk import OPEN, POLICY, SHUT, case, conversation, having_said, said, task
 
 MINUTE = timedelta(minutes=1)
@@ -126,7 +126,7 @@ def test_out_of_hours_somebody_who_asks_for_a_person_hears_when_one_is_there():
         ({}, {"opted_out": True}, Reason.OPTED_OUT),
         ({}, {"blocked": True}, Reason.BLOCKED),
         ({}, {"person_at": OPEN - timedelta(minutes=119)}, Reason.TAKEN_OVER),
-        ({}, {"recalled": (applied_mark(task().judged.message.message_id),)}, Reason.RECALLED),
+        ({}, {"recalled": (recall_mark("native-1"),)}, Reason.RECALLED),
         ({"no_reply": True}, {}, Reason.NO_REPLY),
         ({"window": ReplyWindow(mode="none")}, {}, Reason.RECEIVE_ONLY),
         ({"window": ReplyWindow(mode="window", expires_at=OPEN)}, {}, Reason.WINDOW_CLOSED),

@@ -258,7 +258,9 @@ def test_what_is_meant_for_another_account_of_the_app_is_ignored() -> None:
 def test_other_events_are_ignored_by_name(event: str) -> None:
     webhook = DOUYIN.simulator().event(event, ANN, BUSINESS, {"server_message_id": "@m=="}, as_text=True)
     (ignored,) = DOUYIN.parse(webhook).ignored
-    assert ignored == Ignored(event, webhook.headers["Msg-Id"])
+    assert (ignored.kind, ignored.native_id) == (event, webhook.headers["Msg-Id"])
+    # That a message was taken back matters to its conversation; the others tell nothing.
+    assert (ignored.sighting is not None) == (event == "im_recall_msg")
 
 
 @pytest.mark.parametrize(

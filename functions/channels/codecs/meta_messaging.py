@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from functions.channels.codecs import batch, meta_graph, meta_messages, meta_webhook
+from functions.channels.codecs import batch, json_fields, meta_graph, meta_messages, meta_webhook, sightings
 from functions.channels.codecs.batch import Item, Outcome, listed
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable, loggable, optional_id, required_id, table
 from functions.channels.codecs.meta_attachments import STORY
@@ -117,9 +117,20 @@ class MetaMessaging(ABC):
             return item
         try:
             ours = self.account_id(payload.verified.credentials)
-            return meta_messages.ignored(item, ours) or self._message(item, ours, payload)
+            ignored = meta_messages.ignored(item, ours)
+            return self._seen(ignored, item, payload) if ignored else self._message(item, ours, payload)
         except FieldUnreadable as fault:
             return ItemError(fault.reason, f"{where}.{fault.where}")
+
+    def _seen(self, ignored: Ignored, item: Fields, payload: Payload) -> Ignored:
+        at, native_id = payload.verified.request.received_at, ignored.native_id
+        if ignored.kind == "echo":
+            contact, text = optional_id(table(item, "recipient"), "id"), json_fields.text(table(item, "message"), "text")
+            return sightings.answered(ignored, (self.channel, payload.account, contact), native_id, text, at)
+        if ignored.kind == "deleted":
+            contact = optional_id(table(item, "sender"), "id")
+            return sightings.recalled(ignored, (self.channel, payload.account, contact), native_id, at)
+        return ignored
 
     def _message(self, item: Fields, ours: str, payload: Payload) -> Message:
         request = payload.verified.request
