@@ -1,6 +1,7 @@
 """The story of the demo: who writes what on which platform, and what a good post room makes of it.
 
-It plays on a Tuesday in Shanghai: ten in the morning, with people at work, five minutes later, and twenty to ten at night. Everybody
+It plays on a Tuesday in Shanghai: ten in the morning, with people at work, five rounds in the
+minutes after, and twenty to ten at night. Everybody
 and everything in it is made up; the card number is a test number of the card industry.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.simulators.contract import Webhook
@@ -283,9 +284,52 @@ MORNING_POST: tuple[Letter, ...] = (
     other("twilio", "a forged signature", lambda platform, _: platform.forged("+14155550199", "hello"), 403),
 )
 
+# What becomes of several messages, one after the other: `app-peer` is a machine that answers ours, and does not say that it is one.
 LATER_POST: tuple[Letter, ...] = (
     wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
+    sms("+14155550103", "START", "6", answered("keyword", "frontdesk", "idle", opt_out=False)),
+    app("app-gao", "请问门店可以停车吗?", "c1", answered("faq", "frontdesk", "waiting", business="enquiry")),
+    app("app-cao", "查询 QH20261124", "c2", answered("command", "frontdesk", "waiting")),
+    other(
+        "generic",
+        "three messages in a row",
+        lambda platform, native: platform.batch(
+            [
+                platform.item("app-lu", text=text, native_id=f"c{n}")
+                for n, text in enumerate(("在吗", "想问一下", "请问怎么退货?"), 3)
+            ],
+            native_id=native,
+        ),
+        202,
+        native_id="c0",
+        expected={
+            "c3": unanswered("answered_with_later", "frontdesk", "idle"),
+            "c4": unanswered("nothing_to_say", "frontdesk", "idle"),
+            "c5": answered("keyword", "finance", "waiting", business="after_sales"),
+        },
+    ),
+    other(
+        "weibo",
+        "a mention, which may be answered once",
+        lambda platform, native: platform.mention("1900000001", "@青禾 请问几点开门?", key=native),
+        native_id="3501756485942001",
+        expected={"3501756485942001": unanswered("quota_exhausted", "frontdesk", "waiting")},
+    ),
+    other(
+        "generic",
+        "a colleague answers in the app itself",
+        lambda platform, _: platform.text("app-zhang", "我是客服小李,我来帮您看分期", event="answered"),
+        202,
+    ),
+    app("app-peer", "请问几点开门?", "p1", answered("keyword", "frontdesk", "idle", business="enquiry")),
 )
+TAKEN_OVER = (
+    app("app-zhang", "分期要手续费吗?", "c6", unanswered("taken_over", "frontdesk", "waiting", business="enquiry")),
+    app("app-peer", "怎么查快递?", "p2", answered("keyword", "warehouse", "waiting", business="enquiry")),
+)
+THIRD_ROUND = (app("app-peer", "请问发票怎么开?", "p3", answered("keyword", "finance", "waiting")),)
+FOURTH_ROUND = (app("app-peer", "请问怎么退货?", "p4", answered("keyword", "finance", "waiting")),)
+LAST_ROUND = (app("app-peer", "会员积分怎么查?", "p5", unanswered("loop_guard", "service_a", "waiting")),)
 
 NIGHT_POST: tuple[Letter, ...] = (
     app(
@@ -307,5 +351,9 @@ NIGHT_POST: tuple[Letter, ...] = (
 SCENES: tuple[tuple[str, datetime, tuple[Letter, ...]], ...] = (
     ("10:00", MORNING, MORNING_POST),
     ("10:05", LATER, LATER_POST),
+    ("10:06", LATER + timedelta(minutes=1), TAKEN_OVER),
+    ("10:07", LATER + timedelta(minutes=2), THIRD_ROUND),
+    ("10:08", LATER + timedelta(minutes=3), FOURTH_ROUND),
+    ("10:09", LATER + timedelta(minutes=4), LAST_ROUND),
     ("21:40", NIGHT, NIGHT_POST),
 )

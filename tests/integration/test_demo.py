@@ -17,6 +17,11 @@ from infra.demo.letters import SCENES
 from infra.demo.tour import Delivery, Outcome, tour
 from infra.local.stack import Stack
 
+SENT = {"welcome", "keyword", "faq", "command", "out_of_hours", "welcome_out_of_hours"}
+SILENT = {
+    "bot", "spam", "held", "opted_out", "taken_over", "human_wanted", "quota_exhausted", "answered_with_later", "loop_guard",
+    "nothing_to_say",
+}  # fmt: skip
 ROOT = Path(__file__).parents[2]
 LETTERS = tuple(letter for _, _, letters in SCENES for letter in letters)
 
@@ -40,6 +45,12 @@ def test_the_demo_shows_what_it_promises_and_leaves_no_process_behind() -> None:
         "〔手机号〕",
         "held",
         "welcome_out_of_hours",
+        "taken_over",
+        "answered_with_later",
+        "quota_exhausted",
+        "opted_out",
+        "loop_guard",
+        "faq: ",
     ):
         assert promised in done.stdout
     assert "13912345678" not in done.stdout and "4111" not in done.stdout
@@ -47,8 +58,11 @@ def test_the_demo_shows_what_it_promises_and_leaves_no_process_behind() -> None:
 
 def test_the_story_holds_what_a_first_look_needs() -> None:
     webhooks = sum(len(letter.answers) for letter in LETTERS)
-    assert webhooks >= 24 and {letter.channel for letter in LETTERS} == {"generic", "wechat_oa", "twilio"}
+    assert webhooks >= 24 and {letter.channel for letter in LETTERS} == {"generic", "wechat_oa", "twilio", "weibo"}
     says = " ".join(letter.says for letter in LETTERS)
+    reasons = {(expected.reply, expected.sent) for letter in LETTERS for expected in letter.expected.values()}
+    assert {reason for reason, sent in reasons if sent} >= SENT
+    assert {reason for reason, sent in reasons if not sent} >= SILENT
     for trait in ("forged", "stale", "batch", "twice more", "picture", "receipt"):
         assert trait in says
 
