@@ -8,6 +8,7 @@ from infra.cli.archive import archive
 from infra.cli.campaigns import campaigns
 from infra.cli.channels import channels
 from infra.cli.config import config
+from infra.cli.contact import contact
 from infra.cli.demo import demo
 from infra.cli.faq import faq
 from infra.cli.person import person
@@ -43,5 +44,6 @@ app.command()(campaigns)
 app.command()(topics)
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
+app.add_typer(contact, name="contact")
 app.add_typer(faq, name="faq")
 app.add_typer(person, name="person")

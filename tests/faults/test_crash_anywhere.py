@@ -16,7 +16,7 @@ from tests.fakes.house import House, open_house
 VOLATILE = {
     "received_at", "at", "first_at", "last_at", "due_at", "work_sk", "archive_sk", "unarchived_since", "exp", "sealed", "rev",
     "attempts", "outcome", "provider_id", "expires_at", "native_event_id", "archived", "stored_at",
-    "escalated_for",
+    "escalated_for", "person_at",
 }  # fmt: skip
 # One time for all runs, so that they have the same keys.
 AT = datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,96 @@
+"""`postroom contact`: what a person does about a contact that machines must know of. Each act is on record in the conversation."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+
+from infra.cli.place import Shards, TableName, one_line, table_of
+
+if TYPE_CHECKING:
+    from functions.common.dynamo_store import DynamoStore
+    from functions.common.store import Conversation
+
+contact = typer.Typer(
+    help="Tell machines that a person answers a contact, or that a contact gets no machine's answer.", no_args_is_help=True
+)
+
+Which = Annotated[str, typer.Argument(metavar="CONVERSATION", help="A conversation, or any of its messages, by its id.")]
+By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="On whose word.")]
+Why = Annotated[str, typer.Option("--why", help="Why.")]
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What somebody did, as it stands on record."""
+
+    action: str
+    by: str
+    reason: str
+
+
+@contact.command()
+def answered(which: Which, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+    """A person answers: machines keep out for `takeover_minutes`. Say it with each answer that is given elsewhere."""
+    from functions.common.clock import system_clock
+
+    now = system_clock()
+    with one_line():
+        act = Act(action="answered", by=by, reason=why)
+        conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, person_at=now))
+    print(f"{conv}: a person answers")
+
+
+@contact.command()
+def block(which: Which, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+    """No machine answers the contact any more."""
+    with one_line():
+        act = Act(action="block", by=by, reason=why)
+        conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, blocked=True))
+    print(f"{conv}: blocked")
+
+
+@contact.command()
+def unblock(which: Which, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+    """Machines may answer the contact again."""
+    with one_line():
+        act = Act(action="unblock", by=by, reason=why)
+        conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, blocked=False))
+    print(f"{conv}: no longer blocked")
+
+
+def _store(table: str, shards: int) -> DynamoStore:
+    from functions.common.dynamo_store import DynamoStore
+
+    return DynamoStore(table_of(table), shards=shards)
+
+
+def _carry_out(act: Act, which: str, store: DynamoStore, change: Callable[[Conversation], Conversation]) -> str:
+    """Change the conversation, with who did it and why on record first; its key."""
+    from functions.common import keys
+    from functions.common.clock import system_clock, to_iso, to_ms
+    from functions.common.dynamo_store import UnknownConversation
+    from functions.common.errors import Unavailable
+    from functions.common.store import ConversationChanged
+
+    conv, now = which.partition(".")[0], system_clock()
+    before = store.conversation(conv)
+    if before is None:
+        raise UnknownConversation(conv)
+    line = {"pk": keys.conversation_pk(conv), "sk": f"Z#{to_ms(now):013d}#{uuid4().hex[:8]}", "at": to_iso(now)}
+    store.table.put_new(line | asdict(act))
+    for _ in range(_TRIES):
+        try:
+            store.apply(before, change(before))
+        except ConversationChanged:
+            before = store.conversation(conv) or before
+            continue
+        return conv
+    raise Unavailable(f"conversation {conv} kept changing")
