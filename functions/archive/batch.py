@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functions.archive.due import Reading
+from functions.archive.due import Reading, Stray
 from functions.archive.parts import Filed, Part, PartWriter
 from functions.archive.retention import Retention
 
@@ -17,6 +17,7 @@ class Batch:
 
     def __init__(self, retention: Retention) -> None:
         self.readings: list[Reading] = []
+        self.strays: list[Stray] = []
         self._retention = retention
         self._writers: dict[tuple[str, str], PartWriter] = {}
         self.items = 0
@@ -27,16 +28,19 @@ class Batch:
     def full(self) -> bool:
         """Whether it should be written before more is collected."""
         policy = self._retention
-        size = max(self._messages, len(self.readings))
+        size = max(self._messages, len(self.readings), len(self.strays))
         return size >= policy.batch_messages or self._bytes >= policy.batch_bytes or len(self._writers) >= _OPEN_PARTS
 
     @property
     def empty(self) -> bool:
         """Whether nothing was collected."""
-        return not self._messages and not self.readings
+        return not (self._messages or self.readings or self.strays)
 
-    def take(self, found: Filed | Reading) -> None:
+    def take(self, found: Filed | Stray | Reading) -> None:
         """Collect a message, or note the end of a conversation."""
+        if isinstance(found, Stray):
+            self.strays.append(found)
+            return
         if isinstance(found, Reading):
             if self.readings and self.readings[-1].conversation is found.conversation:
                 self.readings.pop()  # a note of how far it was read; this one says more

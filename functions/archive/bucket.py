@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.archive.manifests import Manifest
 from functions.archive.parts import ArchiveUnproven, Filed, Proof, examine, read_part
@@ -58,20 +58,51 @@ class ArchiveBucket:
         """Read a part back; `ArchiveUnproven` unless count, length and SHA-256 are what the manifest says."""
         with closing(self._open(manifest.key)) as body, aws_faults("GetObject"):
             found = examine(body)
-        if found != Proof(count=manifest.count, sha256=manifest.sha256, bytes=manifest.bytes):
-            raise ArchiveUnproven(f"{manifest.key}: not what was written")
+        _compare(manifest, found)
 
     def messages(self, manifest: Manifest) -> Iterator[Filed]:
         """The messages of a part, one at a time."""
-        # All of it first: what is done with each message takes longer than S3 keeps an idle download open.
-        with closing(self._open(manifest.key)) as body, aws_faults("GetObject"):
-            part = BytesIO(body.read())
-        yield from read_part(part)
+        yield from read_part(self._fetched(manifest.key))
+
+    def whole(self, manifest: Manifest) -> BytesIO:
+        """A part's bytes, which are what the manifest says; `ArchiveUnproven` otherwise."""
+        part = self._fetched(manifest.key)
+        _compare(manifest, examine(part))
+        part.seek(0)
+        return part
 
     def remove(self, key: str) -> None:
         """Remove a part; no error when there is none."""
         with aws_faults("DeleteObject"):
             self.client.delete_object(Bucket=self.name, Key=key)
+
+    def remove_for_good(self, key: str) -> int:
+        """Remove every version of an object, markers of deletion too; how many there were."""
+        gone = 0
+        with aws_faults("ListObjectVersions"):
+            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key):
+                versions: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+                for version in versions:
+                    if version["Key"] == key:
+                        self.client.delete_object(Bucket=self.name, Key=key, VersionId=version["VersionId"])
+                        gone += 1
+        return gone
+
+    def first_day(self) -> str | None:
+        """The oldest day of which there is a part, YYYY-MM-DD; None when there is none at all."""
+        with aws_faults("ListObjectsV2"):
+            found = self.client.list_objects_v2(Bucket=self.name, Prefix="dt=", MaxKeys=1).get("Contents", [])
+        return found[0]["Key"][3:13] if found else None
+
+    def put_note(self, key: str, note: dict[str, Any]) -> None:
+        """Write something small about the archive, as JSON; its key begins with `_`."""
+        with aws_faults("PutObject"):
+            self.client.put_object(Bucket=self.name, Key=key, Body=dumps(note).encode(), ContentType="application/json")
+
+    def _fetched(self, key: str) -> BytesIO:
+        # All of it first: what is done with each message takes longer than S3 keeps an idle download open.
+        with closing(self._open(key)) as body, aws_faults("GetObject"):
+            return BytesIO(body.read())
 
     def _open(self, key: str) -> StreamingBody:
         with aws_faults("GetObject"):
@@ -79,3 +110,8 @@ class ArchiveBucket:
                 return self.client.get_object(Bucket=self.name, Key=key)["Body"]
             except self.client.exceptions.NoSuchKey:
                 raise ArchiveUnproven(f"{key}: not there") from None
+
+
+def _compare(manifest: Manifest, found: Proof) -> None:
+    if found != Proof(count=manifest.count, sha256=manifest.sha256, bytes=manifest.bytes):
+        raise ArchiveUnproven(f"{manifest.key}: not what was written")

@@ -17,6 +17,7 @@ from threading import Lock
 
 from functions.archive.parts import Filed, reply_from
 from functions.archive.retention import Retention
+from functions.archive.tombstones import Erased
 from functions.common import keys
 from functions.common.clock import EPOCH, from_iso, to_iso
 from functions.common.dynamo_store import conversation_from, judged_from_item
@@ -35,6 +36,13 @@ class Unreadable:
 
     received_at: datetime
     suffix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A message that was on its way while its sender was erased: it goes, and is not filed."""
+
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +76,11 @@ class DueReader:
         self.items_read = 0
         self._lock = Lock()
 
-    def read(self, retention: Retention, now: datetime) -> Iterator[Filed | Reading]:
-        """Every settled message, conversation by conversation, each closed by its `Reading`."""
+    def read(self, retention: Retention, now: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
+        """Every settled message, conversation by conversation, each closed by its `Reading`; strays of `erased` people among them."""
         for conversation in self._conversations(retention, now):
-            yield from self._settled(conversation, now - (retention.at_latest if unsettled(conversation) else retention.quiet))
+            before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
+            yield from self._settled(conversation, before, erased)
 
     def remaining(self, conversation: Conversation) -> Remainder:
         """What no part holds of the conversation."""
@@ -80,11 +89,14 @@ class DueReader:
             left = left.with_message(*_place(filed))
         return left
 
-    def _settled(self, conversation: Conversation, before: datetime) -> Iterator[Filed | Reading]:
+    def _settled(self, conversation: Conversation, before: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
         """The messages received before `before`. The first is filed with the conversation, so that the archive knows that too."""
         left, count = Remainder(), 0
         for filed in self.unarchived(conversation):
             received, suffix = _place(filed)
+            if erased.covers(conversation.conv, received):
+                yield Stray(message_id=f"{conversation.conv}.{suffix.replace('#', '.')}")
+                continue
             if not isinstance(filed, Filed) or received >= before:
                 left = left.with_message(received, suffix)
                 continue

@@ -4,6 +4,7 @@
 |---|---|---|---|
 | manifest | `A#yyyymm` | `dd#part` | `writing` → `committed` (from here on readers trust it) → `done` (its messages are marked) |
 | pending pointer | `A#pending` | part | from the intent until the part is done or discarded: recovery finds parts by it |
+| removal | `A#removals` | key of a part's object | the part no longer counts, and its object must go |
 | fence | `A#run` | `fence` | the run that began last |
 
 Runs exclude each other by the fence alone. Whoever begins takes it; an intent and a commit are transactions that hold only while the run
@@ -25,6 +26,7 @@ from functions.common.errors import aws_faults
 from functions.common.table import Item, Table, to_item
 from functions.common.wire import plain
 
+REMOVALS_PK = "A#removals"
 _PENDING = "A#pending"
 _FENCE = ("A#run", "fence")
 
@@ -37,7 +39,10 @@ class Superseded(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a part holds. `first` and `last` are receipt times, `bytes` and `sha256` those of the object at `key`."""
+    """What a part holds. `first` and `last` are receipt times, `bytes` and `sha256` those of the object at `key`.
+
+    `replaces` names the part whose place it took, less some lines; its messages were marked when that was written.
+    """
 
     part: str
     key: str
@@ -52,6 +57,7 @@ class Manifest:
     first: datetime
     last: datetime
     bundles: tuple[str, ...]
+    replaces: str | None = None
 
 
 def intent(part: Part, *, name: str, key: str, run: str, began: datetime) -> Manifest:
@@ -146,6 +152,22 @@ class Ledger:
         """Remove, for `run`, the manifest of a part that was never committed; `Superseded`."""
         self._while_fenced(run, {"Delete": self._while_writing(manifest)})
 
+    def replace(self, old: Manifest, new: Manifest) -> Manifest:
+        """Let a proven part count in the place of another, whose object is noted for removal; `Superseded`."""
+        update = self._while_writing(new) | {"UpdateExpression": "SET #state = :committed"}
+        update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
+        self._while_fenced(new.run, {"Update": update}, *self._gone(old))
+        return replace(new, state="committed")
+
+    def drop(self, manifest: Manifest, run: str) -> None:
+        """Let a part no longer count, and note its object for removal; `Superseded`."""
+        self._while_fenced(run, *self._gone(manifest))
+
+    def _gone(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:
+        delete = self._at(keys.manifest_key(manifest.day, manifest.part)) | {"ConditionExpression": "attribute_exists(pk)"}
+        note = {"TableName": self.table.name, "Item": to_item({"pk": REMOVALS_PK, "sk": manifest.key})}
+        return {"Delete": delete}, {"Put": note}
+
     def forget(self, part: str) -> None:
         """Remove a part's pending pointer."""
         self.table.delete(_PENDING, part)
@@ -187,7 +209,7 @@ def _manifest_item(manifest: Manifest) -> Item:
 
 
 def _manifest_from(item: Item) -> Manifest:
-    known = {field.name: item[field.name] for field in fields(Manifest)}
+    known = {field.name: item[field.name] for field in fields(Manifest) if field.name in item}
     for name in ("began", "first", "last"):
         known[name] = from_iso(known[name])
     return Manifest(**known | {"bundles": tuple(known["bundles"])})

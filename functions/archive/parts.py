@@ -103,12 +103,15 @@ class PartWriter:
 
     def add(self, filed: Filed) -> int:
         """Write one message; the length of its line in bytes."""
-        received = filed.judged.message.received_at
-        first, last = self._times or (received, received)
-        self._times = min(first, received), max(last, received)
-        self._bundles.add(filed.judged.bundle)
+        return self.add_line(line(filed), filed.judged.message.received_at, filed.judged.bundle)
+
+    def add_line(self, text: bytes, received_at: datetime, bundle: str) -> int:
+        """Write a line of another part as it is; its length in bytes."""
+        first, last = self._times or (received_at, received_at)
+        self._times = min(first, received_at), max(last, received_at)
+        self._bundles.add(bundle)
         self._count += 1
-        return self._gzip.write(line(filed))
+        return self._gzip.write(text)
 
     def close(self) -> Part:
         """The finished part; nothing can be added after it."""
@@ -140,6 +143,15 @@ def examine(stream: Stream) -> Proof:
     if not inflate.eof or inflate.unused_data:
         raise ArchiveUnproven("not one whole gzip member")
     return Proof(count=count, sha256=digest.hexdigest(), bytes=size)
+
+
+def lines(stream: Stream) -> Iterator[bytes]:
+    """The lines of a part as they stand; `ArchiveUnproven` when it is cut short or is no gzip."""
+    try:
+        with gzip.GzipFile(fileobj=cast("Any", stream), mode="rb") as found:
+            yield from found
+    except (OSError, EOFError, zlib.error) as fault:
+        raise ArchiveUnproven(f"unreadable: {type(fault).__name__}") from None
 
 
 def read_part(stream: Stream) -> Iterator[Filed]:

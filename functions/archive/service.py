@@ -15,11 +15,13 @@ from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.batch import Batch
 from functions.archive.bucket import ArchiveBucket, part_key
 from functions.archive.crew import Crew
-from functions.archive.due import DueReader, Reading
+from functions.archive.due import DueReader, Reading, Stray
 from functions.archive.manifests import Ledger, Manifest, Pending, Superseded, intent
 from functions.archive.marks import Marks
 from functions.archive.parts import ArchiveUnproven, Filed, Part
+from functions.archive.removals import Removals
 from functions.archive.retention import Retention
+from functions.archive.tombstones import Tombstones
 from functions.common.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -36,6 +38,8 @@ class Cabinet:
     reader: DueReader
     marks: Marks
     crew: Crew
+    tombstones: Tombstones
+    removals: Removals
     retention: Callable[[], Retention]
     telemetry: Telemetry
 
@@ -61,7 +65,7 @@ class Summary:
 
 def archive(cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
     """One run, ended before `remaining` (milliseconds) is used up; `ArchiveUnproven` and `Unavailable` leave the rest to the next."""
-    work = _Run(cabinet, run=run, now=now, remaining=remaining)
+    work = Run(cabinet, run=run, now=now, remaining=remaining)
     try:
         work.go()
     except OutOfTime:
@@ -78,7 +82,7 @@ def archive(cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[]
     return _told(work.summary, cabinet)
 
 
-class _Run:
+class Run:
     """The state of one run."""
 
     def __init__(self, cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[], int]) -> None:
@@ -89,14 +93,20 @@ class _Run:
         self.time = Allowance(remaining)
         self.retention = cabinet.retention()
 
-    def go(self) -> None:
-        """The whole run."""
+    def take_over(self) -> None:
+        """Become the run that may write, and finish what earlier ones left."""
         self.cabinet.ledger.open(self.run, self.now)
         for pending in self.cabinet.ledger.pending():
             self.time.check()
             self._recover(pending)
-        due = self.cabinet.reader.read(self.retention, self.now)
+        self.cabinet.removals.carry_out()
+
+    def go(self) -> None:
+        """The whole run."""
+        self.take_over()
+        due = self.cabinet.reader.read(self.retention, self.now, self.cabinet.tombstones.lately(self.now))
         while batch := self._collect(due):
+            self.cabinet.crew.each(self.cabinet.marks.remove, self._in_time(batch.strays))
             for part in batch.parts():
                 self._finish(self._write(part))
             self.cabinet.crew.each(self.cabinet.marks.settle, self._in_time(batch.readings))
@@ -123,7 +133,7 @@ class _Run:
         if self.now - pending.began > _LONGEST_RUN:
             self.cabinet.ledger.forget(pending.part)
 
-    def _collect(self, due: Iterator[Filed | Reading]) -> Batch | None:
+    def _collect(self, due: Iterator[Filed | Stray | Reading]) -> Batch | None:
         batch = Batch(self.retention)
         while not batch.full:
             if not self.time.has_time_to_collect():
@@ -159,11 +169,15 @@ class _Run:
     def _finish(self, manifest: Manifest) -> None:
         """Everything that follows from a commit; may be repeated."""
         self.cabinet.bucket.put_manifest(manifest)
+        if manifest.replaces is None:
+            self._mark_all(manifest)
+        self.cabinet.ledger.done(manifest)
+
+    def _mark_all(self, manifest: Manifest) -> None:
         self.cabinet.crew.each(
             lambda filed: self.cabinet.marks.mark(filed, manifest.part, self._expiry(filed)),
             self._in_time(self.cabinet.bucket.messages(manifest)),
         )
-        self.cabinet.ledger.done(manifest)
 
     def _expiry(self, filed: Filed) -> int:
         return self.retention.expiry(filed.judged.message.received_at, self.now)

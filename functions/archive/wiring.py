@@ -14,9 +14,11 @@ from functions.archive.due import DueReader
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.relay import Relay
+from functions.archive.removals import Removals
 from functions.archive.retention import Retention, read_retention
 from functions.archive.service import Cabinet
 from functions.archive.settings import Settings
+from functions.archive.tombstones import Tombstones
 from functions.common.aws import client
 from functions.common.bundle import BundleSource, fetch_from_s3
 from functions.common.clock import system_clock
@@ -29,13 +31,16 @@ def cabinet() -> Cabinet:
     """The archive's cabinet, from the environment; its reader counts from nought."""
     settings, telemetry = _settings(), _telemetry()
     table = Table(client("dynamodb"), settings.table_name)
+    bucket = ArchiveBucket(client("s3"), settings.archive_bucket)
     reader = DueReader(table, settings.index_shards, telemetry)
     return Cabinet(
         ledger=Ledger(table),
-        bucket=ArchiveBucket(client("s3"), settings.archive_bucket),
+        bucket=bucket,
         reader=reader,
         marks=Marks(table, DynamoStore(table, shards=settings.index_shards), reader, telemetry),
         crew=Crew(settings.writers),
+        tombstones=Tombstones(table),
+        removals=Removals(table, (bucket,)),
         retention=_retention(),
         telemetry=telemetry,
     )

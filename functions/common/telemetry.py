@@ -37,6 +37,7 @@ METRICS: dict[str, str] = {
     "TemplatesRefused": "replies that were not sent because their template is missing, expired, or has a variable without a value",
     "Archived": "messages in archive parts that were proven readable",
     "ArchiveParts": "archive parts committed",
+    "Erasures": "persons of whom everything was erased",
     "ArchiveBehind": "ends of a chain of archive runs with work left",
     "ArchiveUnproven": "archive parts that did not read back as written",
     "Overdue": "conversations found past their due time and escalated",

@@ -26,8 +26,10 @@ from functions.archive.handler import lambda_handler
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.parts import ArchiveUnproven, read_part
+from functions.archive.removals import Removals
 from functions.archive.retention import read_retention
 from functions.archive.service import Cabinet, archive
+from functions.archive.tombstones import Tombstones
 from functions.common import aws, keys
 from functions.common.bundle import dump_bundle
 from functions.common.clock import to_iso
@@ -52,15 +54,21 @@ class ProcessDied(BaseException):
 
 @dataclass
 class Calls:
-    """Counts the AWS calls of one process and does something just before or just after one of them."""
+    """Counts the AWS calls of one process and does something just before or just after one of them.
+
+    `writes` are the places of those that change something: between two reads nothing has changed.
+    """
 
     at: int | None = None
     when: str = "before"
     act: Callable[[], None] = lambda: None
     seen: int = 0
+    writes: list[int] = field(default_factory=list)
 
-    def before(self) -> None:
+    def before(self, operation: str) -> None:
         self.seen += 1
+        if not operation.startswith(("Get", "List", "Query", "Head", "Describe")):
+            self.writes.append(self.seen)
         self._maybe("before")
 
     def after(self) -> None:
@@ -85,7 +93,7 @@ class Cloud:
         self.tables = itertools.count(1)
         self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
         for client in (self.dynamodb, self.s3):
-            client.meta.events.register("before-call", lambda **_: self.calls.before())
+            client.meta.events.register("before-call", lambda model, **_: self.calls.before(model.name))
             client.meta.events.register("after-call", lambda **_: self.calls.after())
 
     def world(self) -> World:
@@ -156,14 +164,16 @@ class World:
     def process(self, calls: Calls | None = None, bucket: type[ArchiveBucket] = ArchiveBucket, **batch: int) -> Cabinet:
         """The collaborators of one process of its own."""
         self.cloud.calls, telemetry = calls or Calls(), Telemetry("archive")
-        reader = DueReader(self.table, SHARDS, telemetry)
+        reader, found = DueReader(self.table, SHARDS, telemetry), bucket(self.s3, self.bucket)
         policy = read_retention({"archive": POLICY["archive"] | {"batch": batch}})
         return Cabinet(
             ledger=Ledger(self.table),
-            bucket=bucket(self.s3, self.bucket),
+            bucket=found,
             reader=reader,
             marks=Marks(self.table, self.store, reader, telemetry),
             crew=Crew(1),
+            tombstones=Tombstones(self.table),
+            removals=Removals(self.table, (found,)),
             retention=lambda: policy,
             telemetry=telemetry,
         )

@@ -1,0 +1,198 @@
+"""A person's right to be forgotten: everything held about somebody's conversations, wherever it lies, made to vanish.
+
+In this order, each step repeatable, so that whoever calls again after a crash finishes what was begun:
+
+1. holds are asked: one that stands refuses everything (`HeldLegally`);
+2. everything is counted, and an open certificate written; tombstones are set, so that from here on nothing comes back;
+3. the table's items go, originals first, the conversation last;
+4. the parts that hold lines of the person are written anew without them, and the old objects, every version of them, are removed, in the
+   second copy too;
+5. everything is searched again: only when nothing is found is the certificate complete.
+
+What a person writes after the moment of the erasure is a new conversation's and stays. Backups of the table cannot be rewritten: they
+age out, and the certificate says when; a restore heeds the tombstones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from functions.archive.holds import HeldLegally, Holds
+from functions.archive.manifests import Manifest, Superseded
+from functions.archive.parts import lines
+from functions.archive.rewriting import Rewriter, is_of
+from functions.archive.service import Cabinet, Run
+from functions.archive.tombstones import Certificate
+from functions.common import keys
+from functions.common.clock import EPOCH, from_iso
+from functions.common.errors import Retryable
+from functions.common.identity import Party, People
+from functions.common.table import ConditionFailed, Item, Table
+from functions.common.wire import plain
+
+# Continuous backups of the table, and exports in the backup bucket, are kept so long.
+BACKUPS_KEPT = timedelta(days=35)
+_KINDS = {"M": "messages", "R": "replies", "V": "originals", "Z": "actions", "L": "links", "@": "conversations"}
+_LAST = {"V": 0, "R": 1, "M": 2, "Z": 3, "L": 4, "@": 5}
+_TRIES = 3
+
+
+class NotYetErased(Retryable):
+    """Something of the person is there again, or still: the erasure is to be repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eraser:
+    """`people` knows the links between conversations; `step` hears of each stage, for a progress bar."""
+
+    cabinet: Cabinet
+    table: Table
+    people: People
+    holds: Holds
+    step: Callable[[str], None] = lambda _: None
+
+    def found(self, parties: tuple[Party, ...], *, until: datetime) -> Counter[str]:
+        """How much is held about these conversations, of what was received until then, by kind. Reads every part of their channels."""
+        counts: Counter[str] = Counter()
+        for party in parties:
+            counts.update(_kind(item) for item in self._items(party.conv, until))
+            counts["memberships"] += self._memberships(party.conv)
+        wanted = is_of(frozenset(party.conv for party in parties), until)
+        for manifest in self._parts(parties, until):
+            count = sum(map(wanted, lines(self.cabinet.bucket.whole(manifest))))
+            counts.update({"archived_messages": count, "parts": count > 0})
+        return +counts
+
+    def erase(self, parties: tuple[Party, ...], *, certificate_id: str, run: str, now: datetime) -> Certificate:
+        """Erase these conversations, every one of the person's. `HeldLegally` changes nothing; after `Unavailable`, `NotYetErased` or
+        a crash, call again. `run` names the run that rewrites parts.
+        """
+        self._refuse_if_held(parties)
+        certificate = self._begun(parties, certificate_id, now)
+        if certificate.complete:
+            return certificate
+        self.step("table")
+        for party in parties:
+            self._erase_items(party.conv, certificate.at)
+        self.step("archive")
+        self._erase_lines(parties, certificate.at, run, now)
+        self.step("copies")
+        objects = self.cabinet.removals.carry_out()
+        self.step("search")
+        if left := self.found(parties, until=certificate.at):
+            raise NotYetErased(", ".join(f"{count} {kind}" for kind, count in sorted(left.items())))
+        return self._completed(certificate, objects, now)
+
+    def _refuse_if_held(self, parties: tuple[Party, ...]) -> None:
+        held = self.holds.all()
+        for party in parties:
+            hold = held.on_contact(party.conv, party.channel, party.contact)
+            if hold is not None:
+                raise HeldLegally(f"a legal hold stands since {hold.since:%Y-%m-%d}: {hold.sk} ({hold.because})")
+
+    def _begun(self, parties: tuple[Party, ...], certificate_id: str, now: datetime) -> Certificate:
+        """The certificate of this erasure, tombstones set: a new one, the one that an earlier try left open, or a complete one if
+        nothing has come since.
+        """
+        tombstones = self.cabinet.tombstones
+        marks = tuple(sorted(tombstones.hash_of(party.conv) for party in parties))
+        known = [certificate for certificate in tombstones.certificates(EPOCH) if certificate.conversations == marks]
+        begun = [certificate for certificate in known if certificate.complete is None]
+        certificate = begun[0] if begun else Certificate(
+            id=certificate_id, at=now, conversations=marks, backups_until=now + BACKUPS_KEPT
+        )  # fmt: skip
+        self.step("count")
+        counts = self.found(parties, until=certificate.at)
+        if known and not begun and not counts:
+            return known[-1]
+        certificate = replace(certificate, counts=dict(counts | Counter(certificate.counts)))
+        tombstones.keep(certificate)
+        tombstones.raise_over(certificate)
+        return certificate
+
+    def _completed(self, certificate: Certificate, objects: int, now: datetime) -> Certificate:
+        counts = certificate.counts | ({"objects": objects} if objects else {})
+        done = replace(certificate, counts=counts, complete=now)
+        for bucket in self.cabinet.removals.buckets:
+            bucket.put_note("_erasures/salt.json", {"salt": self.cabinet.tombstones.salt})
+            bucket.put_note(f"_erasures/{done.id}.json", {"version": 1, **plain(done)})
+        self.cabinet.tombstones.keep(done)
+        self.cabinet.telemetry.info("erased", certificate=done.id, **done.counts)
+        self.cabinet.telemetry.count({"Erasures": 1})
+        return done
+
+    # --- The table ---
+
+    def _items(self, conv: str, until: datetime) -> list[Item]:
+        """Keys and receipts of what the table holds of the conversation, but of later messages; the conversation comes last."""
+        items = [_slim(item) for item in self.table.query("pk = :pk", {":pk": keys.conversation_pk(conv)})]
+        later = {item["sk"][2:] for item in items if item["received_at"] is not None and item["received_at"] > until}
+        mine = [item for item in items if item["sk"][2:] not in later and not (item["sk"] == "@" and later)]
+        return sorted(mine, key=lambda item: _LAST.get(item["sk"][0], 3))
+
+    def _memberships(self, conv: str) -> int:
+        """How many ids that a platform vouches for name the conversation."""
+        conversation = self.people.store.conversation(conv)
+        members = (link for mark in (conversation.vouched if conversation else ()) for link in self.people.links.members(mark))
+        return sum(link.party.conv == conv for link in members)
+
+    def _erase_items(self, conv: str, until: datetime) -> None:
+        # The links first: the conversation, which goes last, knows under which ids it is named.
+        self.people.forget(conv)
+        for item in self._items(conv, until):
+            self._delete(item)
+
+    def _delete(self, item: Item) -> None:
+        if item["sk"] != keys.CONVERSATION_SK:
+            return self.table.delete(item["pk"], item["sk"])
+        try:
+            # Somebody may have written meanwhile: then it is a new conversation's.
+            return self.table.delete(item["pk"], item["sk"], condition="#rev = :was", values={":was": item["rev"]})
+        except ConditionFailed as refused:
+            if refused.item is not None:
+                raise NotYetErased("a message came meanwhile") from None
+            return None
+
+    # --- The archive ---
+
+    def _parts(self, parties: tuple[Party, ...], until: datetime) -> list[Manifest]:
+        channels, first = {party.channel for party in parties}, self.cabinet.bucket.first_day()
+        if first is None:
+            return []
+        # The archive's day may be one ahead of the day in UTC.
+        last = (until + timedelta(days=1)).date().isoformat()
+        return [manifest for manifest in self.cabinet.ledger.committed(first, last) if manifest.channel in channels]
+
+    def _erase_lines(self, parties: tuple[Party, ...], until: datetime, run: str, now: datetime) -> None:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return self._rewrite(parties, until, f"{run}-{attempt}", now)
+            except Superseded:
+                continue  # the nightly run has begun; what it writes is looked through too
+        raise NotYetErased("the archive keeps running; try again when it is done")
+
+    def _rewrite(self, parties: tuple[Party, ...], until: datetime, run: str, now: datetime) -> None:
+        # As the run that may write: no part that is being written now can still be committed with the person in it.
+        Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000).take_over()
+        rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=run, now=now)
+        unwanted = is_of(frozenset(party.conv for party in parties), until)
+        for manifest in self._parts(parties, until):
+            rewriter.without(manifest, unwanted)
+
+
+def _slim(item: Item) -> Item:
+    """What an erasure must know of an item; `received_at` of a message only."""
+    received = item["message"]["received_at"] if item["sk"].startswith("M#") else None
+    return {
+        "pk": item["pk"],
+        "sk": item["sk"],
+        "rev": item.get("rev"),
+        "received_at": from_iso(received) if received else None,
+    }
+
+
+def _kind(item: Item) -> str:
+    return _KINDS.get(item["sk"][0], "others")

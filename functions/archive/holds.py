@@ -1,0 +1,107 @@
+"""Legal holds: what must be neither cleaned away nor erased until somebody says so.
+
+A hold is one item, `H#holds` / `conversation#<conv>` or `contact#<channel>#<id>`, written by `postroom hold`. There are few: whoever heeds
+them reads them all, once per run. A contact's hold covers every conversation with that id on that channel, whatever the account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from functions.common import keys
+from functions.common.clock import from_iso, to_iso
+from functions.common.errors import Poison
+from functions.common.message import Message
+from functions.common.store import Conversation
+from functions.common.table import ConditionFailed, Item, Table
+
+HOLDS_PK = "H#holds"
+Kind = Literal["conversation", "contact"]
+
+
+class HeldLegally(Poison):
+    """A legal hold forbids what was asked for."""
+
+
+class NoHold(Poison):
+    """There is no such hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """`name` is a conversation's key, or a platform's id of a contact of `channel`. `because` and `by` are the operator's words."""
+
+    kind: Kind
+    name: str
+    channel: str | None = None
+    because: str
+    by: str
+    since: datetime
+
+    @property
+    def sk(self) -> str:
+        """Its sort key, by which it is also named to people."""
+        return _sk(self.kind, self.channel, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """All holds that stand, by their sort keys."""
+
+    holds: dict[str, Hold]
+
+    def on_message(self, message: Message) -> Hold | None:
+        """The hold that covers a message, if one does."""
+        known = (message.contact.primary, *(found.value for found in message.contact.ids))
+        return self._first(keys.split(message.message_id).conv, message.channel, *known)
+
+    def on_conversation(self, conversation: Conversation) -> Hold | None:
+        """The hold that covers a conversation by its key or its contact's primary id, if one does."""
+        return self._first(conversation.conv, conversation.channel, conversation.contact)
+
+    def on_contact(self, conv: str, channel: str, contact: str) -> Hold | None:
+        """The hold that covers a contact's conversation, if one does."""
+        return self._first(conv, channel, contact)
+
+    def _first(self, conv: str, channel: str, *contacts: str) -> Hold | None:
+        wanted = [_sk("conversation", None, conv), *(_sk("contact", channel, contact) for contact in contacts)]
+        return next((self.holds[sk] for sk in wanted if sk in self.holds), None)
+
+
+class Holds:
+    """Where holds are kept. Every method may raise `Unavailable`."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def add(self, hold: Hold) -> bool:
+        """Let a hold stand; False when it stood before (and stays as it was)."""
+        item: Item = {"pk": HOLDS_PK, "sk": hold.sk, "kind": hold.kind, "name": hold.name, "channel": hold.channel}
+        try:
+            self.table.put_new(item | {"because": hold.because, "by": hold.by, "since": to_iso(hold.since)})
+        except ConditionFailed:
+            return False
+        return True
+
+    def remove(self, kind: Kind, name: str, channel: str | None = None) -> None:
+        """Lift a hold; `NoHold` when there is none."""
+        sk = _sk(kind, channel, name)
+        try:
+            self.table.delete(HOLDS_PK, sk, condition="attribute_exists(pk)")
+        except ConditionFailed:
+            raise NoHold(f"no hold {sk}") from None
+
+    def all(self) -> Held:
+        """Every hold that stands."""
+        return Held(holds={item["sk"]: _hold(item) for item in self.table.query("pk = :pk", {":pk": HOLDS_PK})})
+
+
+def _sk(kind: Kind, channel: str | None, name: str) -> str:
+    return f"{kind}#{channel}#{name}" if kind == "contact" else f"{kind}#{name}"
+
+
+def _hold(item: Item) -> Hold:
+    known = {field: item.get(field) for field in ("kind", "name", "channel", "because", "by")}
+    return Hold(since=from_iso(item["since"]), **known)  # type: ignore[arg-type]

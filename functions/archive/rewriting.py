@@ -1,0 +1,90 @@
+"""A part written anew without some of its lines: for an erasure, or because the retention policy says so.
+
+A part is an object that never changes. What replaces it is a new part with a name of its own, proven like any other; one transaction
+lets the new manifest count and the old one not, and notes the old object for removal. A reader sees the one or the other, never both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
+
+from functions.archive.bucket import ArchiveBucket, part_key
+from functions.archive.manifests import Ledger, Manifest, Superseded, intent
+from functions.archive.parts import ArchiveUnproven, PartWriter, lines
+from functions.common.clock import from_iso
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """What became of a part: so many lines went, and `part` took its place (None: nothing was left to keep)."""
+
+    removed: int
+    part: Manifest | None
+
+
+class Rewriter:
+    """Rewrites on behalf of `run`, which must have taken the fence; `Superseded` when it has lost it."""
+
+    def __init__(self, ledger: Ledger, bucket: ArchiveBucket, *, run: str, now: datetime) -> None:
+        self.ledger = ledger
+        self.bucket = bucket
+        self.run = run
+        self.now = now
+        self._numbers = count(1)
+
+    def without(self, manifest: Manifest, unwanted: Callable[[bytes], bool]) -> Rewritten | None:
+        """Write a part anew without the lines that are not wanted; None when all are. `ArchiveUnproven` changes nothing."""
+        writer, removed, kept = PartWriter(manifest.day, manifest.channel), 0, 0
+        for line in lines(self.bucket.whole(manifest)):
+            if unwanted(line):
+                removed += 1
+                continue
+            said = json.loads(line)
+            writer.add_line(line, from_iso(said["message"]["received_at"]), said["bundle"])
+            kept += 1
+        if not removed:
+            return None
+        if not kept:
+            self.ledger.drop(manifest, self.run)
+            return Rewritten(removed=removed, part=None)
+        return Rewritten(removed=removed, part=self._replace(manifest, writer))
+
+    def _replace(self, old: Manifest, writer: PartWriter) -> Manifest:
+        part = writer.close()
+        name = f"{self.run}-r{next(self._numbers)}"
+        key = part_key(part.day, part.channel, name)
+        new = replace(intent(part, name=name, key=key, run=self.run, began=self.now), replaces=old.part)
+        self.ledger.intend(new)
+        self.bucket.put(key, part.body)
+        try:
+            self.bucket.prove(new)
+            committed = self.ledger.replace(old, new)
+        except (ArchiveUnproven, Superseded):
+            self._give_way(new)
+            raise
+        self.bucket.put_manifest(committed)
+        self.ledger.done(committed)
+        return committed
+
+    def _give_way(self, new: Manifest) -> None:
+        """Remove what came after a later run had discarded it."""
+        if self.ledger.stored(new.day, new.part) is None:
+            self.bucket.remove_for_good(new.key)
+            raise Superseded(self.run) from None
+
+
+def is_of(conversations: frozenset[str], until: datetime) -> Callable[[bytes], bool]:
+    """Whether a line is a message of one of these conversations, received until then; reads no more of it than it must."""
+    marks = tuple(f'"message_id":"{conv}.'.encode() for conv in sorted(conversations))
+
+    def unwanted(line: bytes) -> bool:
+        if not any(mark in line for mark in marks):
+            return False
+        message = json.loads(line)["message"]
+        return message["message_id"].partition(".")[0] in conversations and from_iso(message["received_at"]) <= until
+
+    return unwanted
