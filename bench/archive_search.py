@@ -87,7 +87,7 @@ def _restored(directory: Path, manifests: list[Manifest]) -> int:
         bucket: Any = _Folder(directory)
         catalogue = Catalogue(Ledger(table), ArchiveBucket(bucket, "bench"))
         now = archived.SINCE + timedelta(days=20)
-        restorer = Restorer(table, catalogue, now=now, erased=lambda _: False)
+        restorer = Restorer(table, catalogue, now=now, erased_at=lambda _: None)
         done = restorer.restore(Wanted(conversation=archived.conversation()), manifests)
         aws.client.cache_clear()
     assert done.messages > 0

@@ -13,6 +13,7 @@ from functions.common.bundle import DEFAULT_PATH
 class Settings(settings.Settings):
     """`index_shards`: over how many partitions the `archive` index is spread; the same number for every function.
 
+    `export_password` is the ARN of the secret that opens the packs in `export_bucket`.
     `aws_lambda_function_name` is set by Lambda itself. `writers` is how many items are marked at a time.
     """
 
@@ -20,6 +21,8 @@ class Settings(settings.Settings):
     index_shards: int = Field(ge=1, le=1000)
     archive_bucket: str
     config_bucket: str
+    export_bucket: str
+    export_password: str
     bundle_path: Path = DEFAULT_PATH
     aws_lambda_function_name: str = "archive"
     writers: int = Field(default=8, ge=1, le=32)

@@ -40,6 +40,7 @@ METRICS: dict[str, str] = {
     "Erasures": "persons of whom everything was erased",
     "ArchiveBehind": "ends of a chain of archive runs with work left",
     "ArchiveUnproven": "archive parts that did not read back as written",
+    "MonthEndPacks": "month-end packs written to the export bucket",
     "Overdue": "conversations found past their due time and escalated",
     "BundleRefused": "configuration bundles that could not be taken; the last good one stays in force",
     "DeadLetters": "messages seen in dead-letter queues",

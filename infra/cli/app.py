@@ -10,6 +10,7 @@ from infra.cli.channels import channels
 from infra.cli.config import config
 from infra.cli.contact import contact
 from infra.cli.demo import demo
+from infra.cli.export import export
 from infra.cli.faq import faq
 from infra.cli.person import person
 from infra.cli.restore import restore
@@ -17,6 +18,7 @@ from infra.cli.run import run
 from infra.cli.search import search
 from infra.cli.stops import start, stop, stops
 from infra.cli.topics import topics
+from infra.cli.unpack import unpack
 
 app = typer.Typer(
     name="postroom",
@@ -34,6 +36,8 @@ def _commands() -> None:
 
 app.command()(run)
 app.command()(demo)
+app.command()(export)
+app.command()(unpack)
 app.command()(restore)
 app.command()(search)
 app.command()(stop)

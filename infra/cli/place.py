@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
@@ -32,7 +32,7 @@ def one_line() -> Iterator[None]:
     """Say what stops a command in one line on stderr, and exit with 1."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from functions.common.errors import BundleInvalid, Poison, Unavailable
+    from functions.common.errors import BundleInvalid, Poison, Retryable, Unavailable
     from infra.cli.bundle import ConfigInvalid
     from infra.records.errors import RecordsFault
 
@@ -42,6 +42,8 @@ def one_line() -> Iterator[None]:
         stop(str(error))
     except (Unavailable, ClientError, BotoCoreError) as error:
         stop(f"AWS: {error}")
+    except Retryable as error:
+        stop(str(error))
     except BrokenPipeError:
         # Whoever read the result has seen enough; nothing is left that could be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,7 +53,7 @@ def one_line() -> Iterator[None]:
         stop(f"{error.filename or 'this machine'}: {error.strerror or error}")
 
 
-def stop(why: str) -> None:
+def stop(why: str) -> NoReturn:
     """End the command, with the reason in one line."""
     sys.exit(f"postroom: {' '.join(why.split())}")
 

@@ -33,6 +33,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring back a conversation, a person's messages, a day, or a time. May be run again: nothing is ever written over."""
+    from functions.archive.tombstones import Tombstones
     from functions.common.clock import system_clock
     from infra.records.errors import NothingChosen
     from infra.records.period import Asked, read_period
@@ -49,7 +50,7 @@ def restore(
         catalogue = catalogue_of(known, bucket)
         manifests = _manifests(catalogue, wanted, now)
         keep = timedelta(days=keep_days)
-        restorer = Restorer(known, catalogue, now=now, erased=lambda _: False, keep=keep, dry_run=dry_run)
+        restorer = Restorer(known, catalogue, now=now, erased_at=Tombstones(known).erased_at, keep=keep, dry_run=dry_run)
         done = restorer.restore(wanted, told(manifests, "parts", total=len(manifests)))
     say(done, _words(done, dry_run), as_json=as_json)
 

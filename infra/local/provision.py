@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 
 from infra.local.errors import EngineUnreachable
 from infra.local.intrinsics import REF
-from infra.local.resources import STACK, Bucket, Bus, Key, Queue, Table
+from infra.local.resources import STACK, Bucket, Bus, Key, Queue, Secret, Table
 from infra.local.template import Template
 
 Physical = dict[tuple[str, str], str]
@@ -34,6 +35,7 @@ def provision(template: Template, client: Client) -> Physical:
         ("s3", _make_bucket, template.buckets),
         ("events", _make_bus, template.buses),
         ("kms", _make_key, template.keys),
+        ("secretsmanager", _make_secret, template.secrets),
     )
     for service, make, resources in steps:
         if resources:
@@ -133,6 +135,13 @@ def _make_key(kms: Any, key: Key) -> dict[str, str]:
         found = kms.create_key(Description=key.description)["KeyMetadata"]
         kms.create_alias(AliasName=alias, TargetKeyId=found["KeyId"])
     return {REF: found["KeyId"], "Arn": found["Arn"]}
+
+
+def _make_secret(secrets: Any, secret: Secret) -> dict[str, str]:
+    with _unless_there():
+        secrets.create_secret(Name=secret.name, SecretString=token_hex(secret.length // 2))
+    # Of a secret, Ref gives the ARN.
+    return {REF: secrets.describe_secret(SecretId=secret.name)["ARN"]}
 
 
 def _made(

@@ -72,6 +72,15 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret whose text Secrets Manager makes up, of so many characters."""
+
+    logical_id: str
+    name: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """A Lambda function. `timeout` in seconds; `variables` is its environment with the template's functions still in it."""
 
@@ -181,6 +190,12 @@ def bus(logical_id: str, properties: dict[str, Any]) -> Bus:
 def key(logical_id: str, properties: dict[str, Any]) -> Key:
     """An AWS::KMS::Key."""
     return Key(logical_id=logical_id, description=properties.get("Description", ""))
+
+
+def secret(logical_id: str, properties: dict[str, Any]) -> Secret:
+    """An AWS::SecretsManager::Secret."""
+    length = int(properties["GenerateSecretString"].get("PasswordLength", 32))
+    return Secret(logical_id=logical_id, name=properties.get("Name", f"{STACK}-{logical_id}"), length=length)
 
 
 def function(logical_id: str, properties: dict[str, Any], variables: Mapping[str, Any]) -> Function:

@@ -16,7 +16,7 @@ from infra.cli.bundle import yaml_problem
 from infra.local import resources
 from infra.local.errors import TemplateInvalid
 from infra.local.intrinsics import Intrinsics
-from infra.local.resources import STACK, Bucket, Bus, EventSource, Function, Key, Queue, Route, Schedule, Table
+from infra.local.resources import STACK, Bucket, Bus, EventSource, Function, Key, Queue, Route, Schedule, Secret, Table
 
 PATH = Path(__file__).parent.parent.parent / "template.yaml"
 REGION = "us-east-1"
@@ -33,6 +33,7 @@ class Template:
     buckets: tuple[Bucket, ...]
     buses: tuple[Bus, ...]
     keys: tuple[Key, ...]
+    secrets: tuple[Secret, ...]
     functions: tuple[Function, ...]
     event_sources: tuple[EventSource, ...]
     schedules: tuple[Schedule, ...]
@@ -75,6 +76,7 @@ def load(path: Path = PATH, parameters: Mapping[str, Any] | None = None) -> Temp
             buckets=tuple(found("S3::Bucket", resources.bucket)),
             buses=tuple(found("Events::EventBus", resources.bus)),
             keys=tuple(found("KMS::Key", resources.key)),
+            secrets=tuple(found("SecretsManager::Secret", resources.secret)),
             functions=tuple(_functions(document, links)),
             event_sources=tuple(found("Lambda::EventSourceMapping", resources.event_source)),
             schedules=tuple(found("Scheduler::Schedule", resources.schedule)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from functions.archive.bucket import ArchiveBucket
-from functions.archive.manifests import Ledger, Manifest
+from functions.archive.manifests import REMOVALS_PK, Ledger, Manifest
 from functions.archive.parts import ArchiveUnproven, Proof, examine
 from functions.common.errors import aws_faults
 from infra.records.errors import PartUnsound
@@ -32,8 +32,9 @@ class Catalogue:
 
     def uncommitted(self) -> tuple[str, ...]:
         """The keys of objects that may lie in the bucket and do not count."""
+        replaced = [item["sk"] for item in self.ledger.table.query("pk = :pk", {":pk": REMOVALS_PK})]
         pending = ((found, self.ledger.stored(found.day, found.part)) for found in self.ledger.pending())
-        return tuple(found.key for found, manifest in pending if manifest is None or manifest.state == "writing")
+        return (*replaced, *(found.key for found, manifest in pending if manifest is None or manifest.state == "writing"))
 
     def first_day(self) -> str | None:
         """The oldest day of which the bucket has a part or a manifest; None when it has none at all."""

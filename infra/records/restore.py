@@ -75,7 +75,7 @@ class Restored:
 
 
 class Restorer:
-    """Brings messages back. `erased` says of a conversation that its person was erased; with `dry_run` nothing is written."""
+    """Brings messages back. `erased_at` says until when what came from a conversation was erased; with `dry_run` nothing is written."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Restorer:
         catalogue: Catalogue,
         *,
         now: datetime,
-        erased: Callable[[str], bool],
+        erased_at: Callable[[str], datetime | None],
         keep: timedelta = KEEP,
         dry_run: bool = False,
     ) -> None:
@@ -91,10 +91,10 @@ class Restorer:
         self._catalogue = catalogue
         self._now = now
         self._expires = int((now + keep).timestamp())
-        self._erased = erased
+        self._erased_at = erased_at
         self._dry_run = dry_run
         self._there: set[str] = set()
-        self._gone: dict[str, bool] = {}
+        self._gone: dict[str, datetime | None] = {}
         self.done = Restored()
 
     def restore(self, wanted: Wanted, manifests: Iterable[Manifest]) -> Restored:
@@ -120,7 +120,7 @@ class Restorer:
 
     def _bring_back(self, filed: Filed, part: str, rebuilt: dict[str, Conversation]) -> None:
         key = keys.split(filed.judged.message.message_id)
-        if self._is_erased(key.conv):
+        if self._is_erased(key.conv, filed.judged.message.received_at):
             self.done.erased += 1
             return
         # The reply first, as in the archive's marks: a message that is back has its reply.
@@ -132,10 +132,11 @@ class Restorer:
         self.done.prolonged += outcome == "prolonged"
         self._note(key.conv, filed, rebuilt)
 
-    def _is_erased(self, conv: str) -> bool:
+    def _is_erased(self, conv: str, received_at: datetime) -> bool:
         if conv not in self._gone:
-            self._gone[conv] = self._erased(conv)
-        return self._gone[conv]
+            self._gone[conv] = self._erased_at(conv)
+        erased_at = self._gone[conv]
+        return erased_at is not None and received_at <= erased_at
 
     def _write(self, item: Item, part: str) -> str:
         """Write an item where none is: `new`, `kept` or `prolonged`."""
@@ -202,12 +203,16 @@ def _is_rebuilt(item: Item) -> bool:
 def _with(before: Conversation | None, filed: Filed) -> Conversation:
     """A conversation as far as its archived messages tell; nobody must act on it."""
     message, contact = filed.judged.message, filed.judged.message.contact
-    known = before or Conversation(
-        conv=keys.split(message.message_id).conv,
-        channel=message.channel,
-        account=message.account,
-        contact=contact.primary,
-        rev=1,
+    known = (
+        before
+        or _as_filed(filed)
+        or Conversation(
+            conv=keys.split(message.message_id).conv,
+            channel=message.channel,
+            account=message.account,
+            contact=contact.primary,
+            rev=1,
+        )
     )
     newest = known.last_at is None or message.received_at >= known.last_at
     return replace(
@@ -218,6 +223,14 @@ def _with(before: Conversation | None, filed: Filed) -> Conversation:
         first_at=min(known.first_at or message.received_at, message.received_at),
         last_at=max(known.last_at or message.received_at, message.received_at),
         opted_out=known.opted_out or filed.judged.judgement.opt_out,
+    )
+
+
+def _as_filed(filed: Filed) -> Conversation | None:
+    """The conversation as the archive knew it, which stands with some of its messages; what was to be done then is not to be done now."""
+    known = filed.conversation
+    return known and replace(
+        known, rev=1, status="idle", due_at=None, hold=(), unarchived_since=None, unarchived_from=None, escalated_for=None
     )
 
 

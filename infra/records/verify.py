@@ -57,7 +57,7 @@ def verify(
             verdict.messages += manifest.count
             verdict.bytes += manifest.bytes
     verdict.strays = [key for key in _objects(catalogue, first, last, channels) if key not in known]
-    verdict.problems += list(_unlisted(catalogue, verdict.strays))
+    verdict.problems += list(_unlisted(catalogue, set(verdict.strays) - set(catalogue.uncommitted())))
     return verdict
 
 
@@ -148,10 +148,10 @@ def _objects(catalogue: Catalogue, first: str, last: str, channels: Collection[s
                     yield found["Key"]
 
 
-def _unlisted(catalogue: Catalogue, strays: Iterable[str]) -> Iterator[Problem]:
+def _unlisted(catalogue: Catalogue, strays: Collection[str]) -> Iterator[Problem]:
     """A stray that a manifest in the bucket vouches for was committed once: its ledger entry is lost."""
     client: Any = catalogue.bucket.client
-    for key in strays:
+    for key in sorted(strays):
         with aws_faults("HeadObject"):
             listed = client.list_objects_v2(Bucket=catalogue.bucket.name, Prefix=manifest_object_key(key), MaxKeys=1)
         if listed.get("KeyCount"):

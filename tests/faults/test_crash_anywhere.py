@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from functions.archive.month_end import due
+from functions.common.bundle import read_bundle
+from functions.common.calendar import read_calendars
 from tests.fakes.deaths import Death, Watch, When
-from tests.fakes.house import House, open_house
+from tests.fakes.house import BUNDLE, House, open_house
 
 VOLATILE = {
     "received_at", "at", "first_at", "last_at", "due_at", "work_sk", "archive_sk", "unarchived_since", "exp", "sealed", "rev",
@@ -213,3 +216,43 @@ def test_the_archive(tmp_path: Path, when: When) -> None:
         lambda house: house.invoke("archive", {"now": LATER}),
     ]
     deaths(tmp_path, when, story, "generic", filed_once, unwatched=2)
+
+
+def packed_whole(house: House, undisturbed: dict[str, Any], where: str) -> None:
+    """The pack is there and opens; before that there is none."""
+    import io
+    import os
+
+    import pyzipper
+
+    from functions.common import aws
+
+    same_as_undisturbed(house, undisturbed, where)
+    s3, bucket = aws.client("s3"), os.environ["EXPORT_BUCKET"]
+    (found,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+    secret = aws.client("secretsmanager").get_secret_value(SecretId=os.environ["EXPORT_PASSWORD"])["SecretString"]
+    with pyzipper.AESZipFile(io.BytesIO(body)) as archive:
+        archive.setpassword(secret.encode())
+        rows = sum(archive.read(name).count(b"\r\n") - 1 for name in archive.namelist())
+    assert rows == len(house.of_kind("M#")) == 2, where
+
+
+def evening_of_the_pack() -> datetime:
+    """The first evening on which a pack is due that holds today's messages."""
+    calendar = read_calendars(read_bundle(BUNDLE).sections["calendar"]).house
+    evenings = (AT + timedelta(days=ahead) for ahead in range(1, 60))
+    return next(evening for evening in evenings if due(calendar, calendar.zone, evening).cut > AT)
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_pack_of_a_month(tmp_path: Path, when: When) -> None:
+    month_end = {"action": "month_end", "now": evening_of_the_pack().isoformat()}
+    story = [
+        hear("generic", lambda s: s.batch([s.item("u1", text=f"谢谢 {n}", native_id=f"m{n}", at=AT) for n in range(2)])),
+        pump,
+        lambda house: house.invoke("archive", month_end),
+        lambda house: house.invoke("archive", month_end),
+    ]
+    deaths(tmp_path, when, story, "generic", packed_whole, unwatched=2)

@@ -18,6 +18,9 @@ ACTIONS = {
     "events:PutEvents": {"events:PutEvents"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:HeadObject": {"s3:GetObject"},
+    "s3:CreateMultipartUpload": {"s3:PutObject"},
+    "s3:UploadPart": {"s3:PutObject"},
+    "s3:CompleteMultipartUpload": {"s3:PutObject"},
     "lambda:Invoke": {"lambda:InvokeFunction"},
     "dynamodb:TransactWriteItems": {
         "dynamodb:ConditionCheckItem",
@@ -29,7 +32,7 @@ ACTIONS = {
 # Granted for what no call shows: S3 says 404 instead of 403 for a missing object only to those who may list the bucket.
 SILENT = {"s3:ListBucket"}
 # Only after a crash: the object of a part that was begun by a run that died.
-RECOVERY = {"archive": {"s3:DeleteObject"}}
+RECOVERY = {"archive": {"s3:DeleteObject", "s3:AbortMultipartUpload"}}
 # Lambda's own event source calls these on the function's behalf; the logs are Lambda's too.
 EVENT_SOURCE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -77,6 +80,7 @@ def live_through(house: House) -> None:
     poison(house)
     house.invoke("escalate", {"now": (now + timedelta(days=2)).isoformat()})
     house.invoke("archive", {"now": (now + timedelta(days=20)).isoformat()}, remaining=[9_000, *[1_000] * 99])
+    house.invoke("archive", {"action": "month_end", "now": (now + timedelta(days=32)).isoformat()})
     house.go_on()
 
 

@@ -135,10 +135,11 @@ def test_the_table_is_paid_by_use_expires_by_exp_and_can_be_restored():
     assert properties["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_schedules_are_daily_at_three_and_every_five_minutes():
+def test_schedules_are_nightly_at_three_in_the_evening_and_every_five_minutes():
     schedules = {schedule.name: (schedule.expression, schedule.timezone, schedule.function) for schedule in TEMPLATE.schedules}
     assert schedules == {
         "archive": ("cron(0 3 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
+        "month-end": ("cron(30 20 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
         "escalate": ("rate(5 minutes)", "UTC", "EscalateFunction"),
     }
 
@@ -160,7 +161,7 @@ def test_only_functions_that_speak_to_platforms_read_their_secrets():
     readers = {
         name
         for name, role in of_type("AWS::IAM::Role").items()
-        if any("secretsmanager:GetSecretValue" in as_list(s["Action"]) for s in statements(role))
+        if any("secretsmanager:GetSecretValue" in as_list(s["Action"]) and "/channels/" in str(s) for s in statements(role))
     }
     assert readers == {"IngestFunctionRole", "PullFunctionRole", "AutoreplyFunctionRole"}
 

@@ -33,7 +33,7 @@ def conv(filed: Filed) -> str:
 
 
 def restored(room: ArchiveRoom, wanted: Wanted = Wanted(), **more: Any) -> Restored:  # noqa: B008
-    more = {"now": NOW, "erased": lambda _: False} | more
+    more = {"now": NOW, "erased_at": lambda _: None} | more
     restorer = Restorer(room.table, room.catalogue, **more)
     return restorer.restore(wanted, room.catalogue.parts("2026-01-01", "2026-12-31"))
 
@@ -132,7 +132,7 @@ def test_a_conversation_that_is_there_stays_as_it_is(room: ArchiveRoom) -> None:
 def test_an_erased_person_stays_erased(room: ArchiveRoom) -> None:
     gone, other = room.message(), room.message(contact="u2")
     room.file(gone, other)
-    outcome = restored(room, erased=lambda known: known == conv(gone))
+    outcome = restored(room, erased_at=lambda known: NOW if known == conv(gone) else None)
     assert (outcome.erased, outcome.messages) == (1, 1)
     assert {item["pk"] for item in room.items()} == {keys.conversation_pk(conv(other))}
 

@@ -1,0 +1,112 @@
+"""`postroom export`: messages of any time as CSVs in an encrypted zip, as the month-end pack has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.place import BucketName, Day, Json, Shards, Since, TableName, Until, one_line, say, table_of, zone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.archive.pack import PackSource, Sheet
+    from infra.records.period import Asked, Period
+
+Secret = Annotated[str, typer.Option("--secret", envvar="EXPORT_PASSWORD", help="The stack's output ExportPasswordArn.")]
+
+
+def export(
+    *,
+    table: TableName,
+    bucket: BucketName,
+    secret: Secret,
+    to: Annotated[Path, typer.Option(help="The zip to write.")],
+    shards: Shards = 4,
+    month: Annotated[str | None, typer.Option(help="A whole month, YYYY-MM.")] = None,
+    last_days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="The last so many days, today too; 3 if no time is said.")
+    ] = None,
+    day: Day = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: Json = False,
+) -> None:
+    """Write a pack: a CSV per month and business, as 2026-11_投诉.csv. It is there whole, or not at all."""
+    from functions.archive.pack import pack, sheets
+    from functions.archive.password import password
+    from functions.common.aws import client
+    from functions.common.clock import system_clock
+    from infra.records.period import Asked
+
+    with one_line():
+        where, now = zone(), system_clock()
+        time = _period(Asked(last_days=last_days, day=day, since=since, until=until), month, now)
+        wanted = sheets(time.since, time.until, where)
+        source = _source(table, bucket, shards, time)
+        content = pack(
+            wanted,
+            lambda each: _watched(source, each),
+            zone=where,
+            password=password(client("secretsmanager"), secret),
+            made_at=now,
+        )
+        size = written(to, content)
+    told = {"file": str(to), "sheets": [each.name for each in wanted], "bytes": size}
+    say(told, f"{to}: {len(wanted)} CSVs, {size} bytes", as_json=as_json)
+
+
+def _period(asked: Asked, month: str | None, now: datetime) -> Period:
+    from infra.records.errors import PeriodInvalid
+    from infra.records.period import Asked, read_period
+    from infra.records.period import month as whole_month
+
+    where = zone()
+    given = read_period(asked, now=now, zone=where)
+    if month is None:
+        found = given or read_period(Asked(last_days=3), now=now, zone=where)
+        assert found is not None, "three days are a time"
+        return found
+    if given is not None:
+        raise PeriodInvalid("say the time in one way")
+    try:
+        return whole_month(date.fromisoformat(f"{month}-01"), where)
+    except ValueError:
+        raise PeriodInvalid(f"not a month: {month}") from None
+
+
+def _source(table: str, bucket: str, shards: int, time: Period) -> PackSource:
+    from functions.archive.bucket import ArchiveBucket
+    from functions.archive.due import DueReader
+    from functions.archive.hot import HotReader
+    from functions.archive.manifests import Ledger
+    from functions.archive.pack import PackSource
+    from functions.common.aws import client
+    from infra.records.hot import Unreadable
+
+    known = table_of(table)
+    hot = HotReader(known, shards, DueReader(known, shards, Unreadable()))
+    return PackSource(ArchiveBucket(client("s3", read_seconds=60), bucket), Ledger(known), hot, time.since, time.until)
+
+
+def _watched(source: PackSource, wanted: Sheet) -> Iterable[bytes]:
+    from infra.records.progress import told
+
+    return told(source(wanted), wanted.name, total=source.messages)
+
+
+def written(to: Path, content: Iterator[bytes]) -> int:
+    """Write the file under another name, and give it its own when it is whole."""
+    rough = to.with_name(f".{to.name}.coming")
+    try:
+        with rough.open("wb") as file:
+            file.writelines(content)
+        size = rough.stat().st_size
+        rough.replace(to)
+    finally:
+        rough.unlink(missing_ok=True)
+    return size

@@ -1,0 +1,390 @@
+"""Packs: what a spreadsheet sees, what an independent unpacker reads, when the month's is due, and that none is there half."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest import mock
+
+import pytest
+import pyzipper
+from botocore.client import BaseClient
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from functions.archive.due import DueReader
+from functions.archive.hot import HotReader
+from functions.archive.manifests import Ledger
+from functions.archive.month_end import Exporter, PackUnfinished, due, month_end
+from functions.archive.pack import PackSource, Sheet, pack, sheets
+from functions.archive.parts import ArchiveUnproven, line
+from functions.archive.sheet import BUSINESSES, COLUMNS, may_be, safe, sheet
+from functions.archive.upload import PIECE, upload
+from functions.common import aws
+from functions.common.calendar import Calendar, read_calendar
+from functions.common.clock import set_ahead, system_clock
+from functions.common.errors import Unavailable
+from functions.common.judgement import Judgement
+from functions.common.message import Attachment
+from functions.common.telemetry import Telemetry
+from infra.cli.app import app
+from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room
+
+runner = CliRunner()
+PASSWORD = "密码 p4ss"
+DAY = [["09:00", "18:00"]]
+# 2026-11-28 is a Saturday, worked instead of Monday the 30th: a day moved about as the State Council does.
+CALENDAR: Calendar = read_calendar(
+    {
+        "zone": "Asia/Shanghai",
+        "week": dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), DAY),
+        "days": {"2026-11-28": DAY, "2026-11-30": []},
+    }
+)
+
+
+@pytest.fixture
+def room() -> Iterator[ArchiveRoom]:
+    set_ahead(NOW - system_clock())
+    try:
+        with open_archive_room() as opened:
+            secret = aws.client("secretsmanager").create_secret(Name="export", SecretString=PASSWORD)["ARN"]
+            with mock.patch.dict("os.environ", {"EXPORT_PASSWORD": secret}):
+                aws.client("s3").create_bucket(Bucket="exports")
+                yield opened
+    finally:
+        set_ahead(timedelta())
+
+
+def shanghai(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def opened(content: bytes, password: str = PASSWORD) -> dict[str, list[dict[str, str]]]:
+    """Every CSV's rows, by an unpacker that is not ours."""
+    found = {}
+    with pyzipper.AESZipFile(io.BytesIO(content)) as archive:
+        archive.setpassword(password.encode())
+        for info in archive.infolist():
+            assert info.flag_bits & 1, "not encrypted"
+            body = archive.read(info)
+            assert body.startswith(b"\xef\xbb\xbf")
+            found[info.filename] = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+    return found
+
+
+def source(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
+    hot = HotReader(room.table, SHARDS, DueReader(room.table, SHARDS, Telemetry("test")))
+    return PackSource(room.bucket, Ledger(room.table), hot, since, until)
+
+
+def exporter(room: ArchiveRoom, **more: Any) -> Exporter:
+    made = Exporter(
+        source=lambda since, until: source(room, since, until),
+        calendar=lambda: CALENDAR,
+        zone=SHANGHAI,
+        client=aws.client("s3"),
+        bucket="exports",
+        password=lambda: PASSWORD,
+        telemetry=Telemetry("archive"),
+    )
+    return replace(made, **more)
+
+
+def run(room: ArchiveRoom, now: datetime, **more: Any) -> dict[str, Any]:
+    return month_end(exporter(room, **more), now=now, remaining=lambda: 600_000)
+
+
+def stored(name: str) -> dict[str, list[dict[str, str]]]:
+    return opened(aws.client("s3").get_object(Bucket="exports", Key=f"month-end/{name}.zip")["Body"].read())
+
+
+def packs() -> list[str]:
+    return [found["Key"] for found in aws.client("s3").list_objects_v2(Bucket="exports").get("Contents", [])]
+
+
+# --- The sheet ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "+86 139",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        " =1",
+        "\u3000＝1",
+        "＋1",
+        "\r=1",
+        "\n=1",
+        "\ufeff=1",
+        "=cmd|' /C calc'!A0",
+        "123456789012345678",
+    ],
+)
+def test_a_cell_that_a_spreadsheet_would_work_on_is_made_text(cell: str) -> None:
+    assert safe(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["", "你好", "13912345678", "a=b", "1+1=2", "我要退款", "'=1"])
+def test_other_cells_stay_as_they_are(cell: str) -> None:
+    assert safe(cell) == cell
+
+
+@given(st.text(max_size=20))
+def test_no_cell_begins_a_formula(cell: str) -> None:
+    assert not re.match(r"[\s\u200b\ufeff]*[=+\-@＝＋－＠]", safe(cell))
+
+
+def test_a_row_says_what_people_want_to_know(room: ArchiveRoom) -> None:
+    judgement = Judgement(
+        business="complaint", content=("logistics",), urgency="urgent", sentiment="negative", risk=("legal_media",)
+    )
+    filed = room.message(
+        '快递\n丢了,"真的"', contact="+8613912345678", name="=小王", judgement=judgement, team="complaints", replied=True,
+        received_at=shanghai("2026-11-19T08:30:05"),
+    )  # fmt: skip
+    body = b"".join(sheet([line(filed)], "complaint", SHANGHAI)).decode("utf-8-sig")
+    (found,) = csv.DictReader(io.StringIO(body, newline=""))
+    assert tuple(found) == COLUMNS
+    assert found["接收时间"] == "2026-11-19 08:30:05"
+    assert (found["联系人"], found["昵称"], found["内容"]) == ("'+8613912345678", "'=小王", '快递\n丢了,"真的"')
+    assert [found[c] for c in ("业务类型", "内容属性", "紧急程度", "情绪", "垃圾信息", "风险")] == [
+        "投诉", "物流", "加急", "负面", "正常", "法律媒体",
+    ]  # fmt: skip
+    assert (found["负责团队"], found["回复状态"], found["回复内容"]) == ("complaints", "已回复", "收到")
+    assert found["消息编号"] == filed.judged.message.message_id
+
+
+def test_what_was_heard_stands_for_a_text(room: ArchiveRoom) -> None:
+    filed = room.message("", attachments=(Attachment(kind="voice", transcript="喂喂"),))
+    assert "喂喂" in b"".join(sheet([line(filed)], "other", SHANGHAI)).decode()
+
+
+@pytest.mark.parametrize("business", BUSINESSES)
+def test_a_line_that_is_passed_over_unread_is_of_another_business(room: ArchiveRoom, business: Any) -> None:
+    trap = room.message('"business":"complaint"', judgement=Judgement(business=business, scores={"business.enquiry": 0.5}))
+    assert [other for other in BUSINESSES if may_be(other, line(trap))] == [business]
+
+
+# --- The pack ----------------------------------------------------------------------------------------------------
+
+
+def test_a_pack_has_a_sheet_per_month_and_business_and_each_message_once(room: ArchiveRoom) -> None:
+    complaint = Judgement(business="complaint")
+    october = room.message("十月", judgement=complaint, received_at=shanghai("2026-10-31T23:59:59.999"))
+    november = room.message("十一月", judgement=complaint, received_at=shanghai("2026-11-01T00:00"))
+    both = room.message("两处", received_at=NOW - timedelta(hours=30))
+    room.file(october, november, both)
+    room.keep_hot(both, room.message("热的", received_at=NOW - timedelta(hours=1)))
+    since, until = shanghai("2026-10-15T00:00"), NOW
+    wanted = sheets(since, until, SHANGHAI)
+    found = opened(b"".join(pack(wanted, source(room, since, until), zone=SHANGHAI, password=PASSWORD, made_at=NOW)))
+    assert len(found) == 12
+    texts = {name: [row["内容"] for row in rows] for name, rows in found.items() if rows}
+    assert texts == {"2026-10_投诉.csv": ["十月"], "2026-11_投诉.csv": ["十一月"], "2026-11_其他.csv": ["两处", "热的"]}
+
+
+def test_a_wrong_password_opens_nothing(room: ArchiveRoom) -> None:
+    content = b"".join(
+        pack(sheets(NOW, NOW + timedelta(days=1), SHANGHAI), lambda _: (), zone=SHANGHAI, password="a", made_at=NOW)
+    )
+    with pytest.raises(RuntimeError, match="Bad password"):
+        opened(content, "b")
+
+
+def test_a_pack_is_made_piece_by_piece() -> None:
+    """Of a long sheet the first pieces are there long before its last line is asked for."""
+    asked, room = count(), ArchiveRoom(table=None, bucket=None)  # type: ignore[arg-type]
+
+    def lines(_: Sheet) -> Iterator[bytes]:
+        for number in range(1_000):
+            next(asked)
+            yield line(room.message(Random(number).randbytes(2_000).hex(), received_at=NOW))
+
+    wanted = [each for each in sheets(NOW - timedelta(days=1), NOW + timedelta(days=1), SHANGHAI) if each.business == "other"]
+    pieces, held = pack(wanted, lines, zone=SHANGHAI, password="x", made_at=NOW), 0
+    while held < 200_000:
+        held += len(next(pieces))
+    assert next(asked) < 200
+
+
+def test_a_part_that_is_not_what_its_manifest_says_makes_no_pack(room: ArchiveRoom) -> None:
+    (manifest,) = room.file(room.message(received_at=shanghai("2026-11-10T10:00")))
+    room.bucket.put(manifest.key, b"other")
+    with pytest.raises(ArchiveUnproven):
+        run(room, shanghai("2026-11-28T20:30"))
+    assert packs() == []
+
+
+# --- The month's end ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "name", "since", "cut"),
+    [
+        ("2026-11-27T20:30", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),  # Friday, but the Saturday is worked
+        ("2026-11-28T19:59", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),
+        ("2026-11-28T20:00", "2026-11", "2026-10-30T20:00", "2026-11-28T20:00"),
+        ("2026-11-30T20:30", "2026-11", "2026-10-30T20:00", "2026-11-28T20:00"),  # a day off: nothing new is due
+        ("2026-12-31T20:30", "2026-12", "2026-11-28T20:00", "2026-12-31T20:00"),
+        ("2027-01-15T03:00", "2026-12", "2026-11-28T20:00", "2026-12-31T20:00"),
+        ("2028-02-29T20:30", "2028-02", "2028-01-31T20:00", "2028-02-29T20:00"),  # a leap day
+    ],
+)
+def test_the_pack_of_a_month_is_due_on_its_last_working_day(now: str, name: str, since: str, cut: str) -> None:
+    month = due(CALENDAR, SHANGHAI, shanghai(now))
+    assert (month.name, month.since, month.cut) == (name, shanghai(since), shanghai(cut))
+
+
+def test_the_month_is_packed_once_and_what_came_after_the_last_pack_is_added(room: ArchiveRoom) -> None:
+    room.file(
+        room.message("早了", received_at=shanghai("2026-10-30T19:59:59")),
+        room.message("补", received_at=shanghai("2026-10-31T09:00")),
+        room.message("本月", received_at=shanghai("2026-11-02T09:00")),
+    )
+    room.keep_hot(
+        room.message("当天", received_at=shanghai("2026-11-28T19:00")),
+        room.message("晚了", received_at=shanghai("2026-11-28T20:00")),
+    )
+    told = run(room, shanghai("2026-11-28T20:30"))
+    assert (told["month"], told["made"]) == ("2026-11", True)
+    texts = {name: [row["内容"] for row in rows] for name, rows in stored("2026-11").items() if rows}
+    assert texts == {"2026-10_其他_补.csv": ["补"], "2026-11_其他.csv": ["本月", "当天"]}
+    assert run(room, shanghai("2026-11-28T20:31")) == {"month": "2026-11", "made": False}
+    assert run(room, shanghai("2026-12-15T20:30"))["made"] is False
+
+
+def test_what_an_outage_kept_from_being_made_is_made_the_next_evening(room: ArchiveRoom) -> None:
+    room.file(room.message("本月", received_at=shanghai("2026-11-02T09:00")))
+    assert run(room, shanghai("2026-12-02T20:30"))["month"] == "2026-11"
+
+
+def test_no_message_falls_between_two_packs(room: ArchiveRoom) -> None:
+    moments = [shanghai("2026-11-28T20:00") + timedelta(milliseconds=ms) for ms in (-1, 0, 1)]
+    room.file(*(room.message(f"{n}", received_at=moment) for n, moment in enumerate(moments)))
+    run(room, shanghai("2026-11-28T20:30"))
+    run(room, shanghai("2026-12-31T20:30"))
+    told = [row["内容"] for name in ("2026-11", "2026-12") for rows in stored(name).values() for row in rows]
+    assert told == ["0", "1", "2"]
+
+
+def test_a_pack_that_time_ran_out_for_is_not_there(room: ArchiveRoom) -> None:
+    room.file(room.message(received_at=shanghai("2026-11-02T09:00")))
+    with pytest.raises(PackUnfinished):
+        month_end(exporter(room), now=shanghai("2026-11-28T20:30"), remaining=lambda: 1_000)
+    assert packs() == []
+    assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket="exports")
+
+
+# --- Uploads -----------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_of_many_pieces_is_one_object(room: ArchiveRoom) -> None:
+    content = [bytes([n]) * (1 << 20) for n in range(20)]
+    assert upload(aws.client("s3"), "exports", "k", content) == 20 << 20
+    assert aws.client("s3").get_object(Bucket="exports", Key="k")["Body"].read() == b"".join(content)
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
+def test_a_bucket_that_refuses_leaves_nothing_behind(room: ArchiveRoom, operation: str) -> None:
+    call = BaseClient._make_api_call
+
+    def refusing(client: BaseClient, name: str, arguments: dict[str, Any]) -> Any:
+        return call(client, name, arguments | ({"Bucket": "elsewhere"} if name == operation else {}))
+
+    with mock.patch.object(BaseClient, "_make_api_call", refusing), pytest.raises(Unavailable, match=operation):
+        upload(aws.client("s3"), "exports", "k", [b"x" * PIECE, b"y"])
+    assert packs() == []
+    assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket="exports")
+
+
+# --- The commands ------------------------------------------------------------------------------------------------
+
+
+def said(*arguments: str, code: int = 0) -> str:
+    outcome = runner.invoke(app, list(arguments))
+    assert outcome.exit_code == code, outcome.output
+    return outcome.output.strip().splitlines()[-1] if code else outcome.stdout.strip()
+
+
+def test_a_pack_of_any_time_is_made_and_opened(room: ArchiveRoom, tmp_path: Path) -> None:
+    room.file(
+        room.message("三天内", received_at=NOW - timedelta(days=2)), room.message("更早", received_at=NOW - timedelta(days=4))
+    )
+    room.keep_hot(room.message("=热的", received_at=NOW - timedelta(hours=1)))
+    zipped = tmp_path / "pack.zip"
+    told = json.loads(said("export", "--to", str(zipped), "--json"))
+    assert told["bytes"] == zipped.stat().st_size
+    assert [row["内容"] for row in opened(zipped.read_bytes())["2026-11_其他.csv"]] == ["三天内", "'=热的"]
+    files = said("unpack", str(zipped), "--to", str(tmp_path / "out")).splitlines()
+    assert len(files) == 6
+    assert "'=热的" in (tmp_path / "out" / "2026-11_其他.csv").read_text("utf-8-sig")
+    said("export", "--month", "2026-11", "--to", str(zipped))
+    assert len(opened(zipped.read_bytes())["2026-11_其他.csv"]) == 3
+
+
+def test_a_full_disk_leaves_the_file_that_was_there_and_none_half(room: ArchiveRoom, tmp_path: Path) -> None:
+    room.file(room.message())
+    zipped = tmp_path / "pack.zip"
+    zipped.write_bytes(b"yesterday's")
+
+    def full(*_: Any, **__: Any) -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(28, "No space left on device", str(zipped))
+
+    with mock.patch("functions.archive.pack.pack", full):
+        assert said("export", "--to", str(zipped), code=1).endswith("pack.zip: No space left on device")
+    assert [path.name for path in tmp_path.iterdir()] == ["pack.zip"]
+    assert zipped.read_bytes() == b"yesterday's"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda body: body[:-200], "pack"),
+        (lambda body: body[:60] + bytes([body[60] ^ 1]) + body[61:], "pack"),
+        (lambda _: b"not a zip", "no whole pack"),
+        (lambda _: b"", "pack"),
+    ],
+)
+def test_a_pack_that_is_spoiled_is_not_half_unpacked(room: ArchiveRoom, tmp_path: Path, spoil: Any, why: str) -> None:
+    room.file(room.message())
+    zipped = tmp_path / "pack.zip"
+    said("export", "--to", str(zipped), "--last-days", "7")
+    zipped.write_bytes(spoil(zipped.read_bytes()[:400]))
+    assert why in said("unpack", str(zipped), "--to", str(tmp_path / "out"), code=1)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_another_password_is_said_so(room: ArchiveRoom, tmp_path: Path) -> None:
+    zipped = tmp_path / "pack.zip"
+    said("export", "--to", str(zipped))
+    other = aws.client("secretsmanager").create_secret(Name="other", SecretString="other")["ARN"]
+    assert said("unpack", str(zipped), "--secret", other, code=1) == "postroom: pack.zip: the password is another's"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--month", "2026-13"], "not a month: 2026-13"),
+        (["--month", "2026-11", "--day", "2026-11-01"], "in one way"),
+        (["--secret", "nowhere"], "GetSecretValue"),
+        (["--to", "/nonexistent/pack.zip"], "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(room: ArchiveRoom, tmp_path: Path, arguments: list[str], why: str) -> None:
+    assert why in said("export", "--to", str(tmp_path / "pack.zip"), *arguments, code=1)
+    assert list(tmp_path.iterdir()) == []
