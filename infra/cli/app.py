@@ -14,6 +14,7 @@ from infra.cli.export import export
 from infra.cli.faq import faq
 from infra.cli.person import person
 from infra.cli.restore import restore
+from infra.cli.rights import erase_person, export_person
 from infra.cli.run import run
 from infra.cli.search import search
 from infra.cli.stops import start, stop, stops
@@ -50,4 +51,6 @@ app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
 app.add_typer(contact, name="contact")
 app.add_typer(faq, name="faq")
+person.command("export")(export_person)
+person.command("erase")(erase_person)
 app.add_typer(person, name="person")

@@ -1,0 +1,195 @@
+"""`postroom person export` and `postroom person erase`: what a person may ask for by right."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.export import Secret, written
+from infra.cli.person import One, people_of
+from infra.cli.place import BucketName, Json, Shards, TableName, one_line, say, stop, table_of
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from functions.archive.erasure import Eraser
+    from functions.archive.service import Cabinet
+    from functions.archive.tombstones import Certificate
+    from functions.common.identity import Party
+
+Copies = Annotated[
+    list[str] | None, typer.Option("--copy", envvar="COPY_BUCKET", help="The bucket of the archive's second copy.")
+]
+Also = Annotated[list[str] | None, typer.Option(help="Another contact of the person: CHANNEL/ACCOUNT/ID.")]
+TRIES = 3
+
+
+def export_person(
+    contact: One,
+    *,
+    table: TableName,
+    bucket: BucketName,
+    secret: Secret,
+    to: Annotated[Path, typer.Option(help="The zip to write.")],
+    also: Also = None,
+    vault_key: Annotated[str | None, typer.Option(envvar="VAULT_KEY_ID", help="Without it originals stay sealed.")] = None,
+    shards: Shards = 4,
+    as_json: Json = False,
+) -> None:
+    """Write everything held about a person, under all linked ids, to an encrypted zip: table, vault and archive."""
+    from functions.archive.password import password
+    from functions.common.aws import client
+    from functions.common.clock import system_clock
+    from functions.common.vault import Vault
+    from infra.records.person import Dossier, zipped
+
+    with one_line():
+        now = system_clock()
+        known = table_of(table)
+        vault = Vault(client("kms"), vault_key, clock=system_clock) if vault_key else None
+        parties = _parties(table, contact, also)
+        _noted(table, parties, "export", now)
+        dossier = Dossier(known, _cabinet(table, (bucket,), shards), people_of(table), vault, now=now)
+        content = zipped(dossier.members(parties), password=password(client("secretsmanager"), secret), made_at=now)
+        size = written(to, content)
+    told = {"file": str(to), "bytes": size, "conversations": len(parties), "held": dossier.counts}
+    counts = ", ".join(f"{count} {kind}" for kind, count in dossier.counts.items())
+    say(told, f"{to}: {counts}, under {len(parties)} ids", as_json=as_json)
+
+
+def erase_person(
+    contact: One,
+    *,
+    table: TableName,
+    bucket: BucketName,
+    export_bucket: Annotated[str, typer.Option(envvar="EXPORT_BUCKET", help="The stack's output ExportBucketName.")],
+    copy: Copies = None,
+    also: Also = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Where the certificate goes; erasure-<its id>.json otherwise.")
+    ] = None,
+    shards: Shards = 4,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is held, and remove nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove everything held about a person, under all linked ids, and prove it by a search. Nothing brings it back."""
+    from functions.archive.holds import HeldLegally
+    from functions.common.aws import client
+    from functions.common.clock import system_clock
+    from infra.records.person import begun_elsewhere, certified, remove_packs
+
+    with one_line():
+        now = system_clock()
+        archive = _cabinet(table, (bucket, *(copy or ())), shards)
+        eraser, parties = _eraser(table, archive), _parties(table, contact, also)
+        if dry_run:
+            return _told(eraser.found(parties, until=now), parties, as_json=as_json)
+        intent = _intent(parties)
+        parties = intent.parties(parties)
+        begun_elsewhere(archive.tombstones, parties)
+        _asked(parties, yes=yes)
+        intent.note(parties)
+        try:
+            done = _erased(eraser, parties, now)
+        except HeldLegally:
+            intent.done()
+            raise
+        packs = remove_packs(client("s3"), export_bucket)
+        path = certificate or Path(f"erasure-{done.id}.json")
+        said = certified(done, packs, path)
+        intent.done()
+    gone = ", ".join(f"{count} {kind}" for kind, count in sorted(done.counts.items())) or "nothing was held"
+    words = f"erased: {gone}; {packs} packs removed. A search of table, parts and copies afterwards found nothing. Certificate: {path}"
+    return say(said | {"file": str(path), "search_afterwards": 0}, words, as_json=as_json)
+
+
+def _parties(table: str, contact: tuple[str, str, str], also: list[str] | None) -> tuple[Party, ...]:
+    """The contact, those it is linked with, and those that are named beside it with theirs."""
+    from functions.common.identity import Party
+    from infra.records.person import parties_of
+
+    people = people_of(table)
+    others = [name.split("/", 2) for name in also or ()]
+    if any(len(name) != 3 for name in others):
+        stop("--also takes CHANNEL/ACCOUNT/ID")
+    meant = [Party(channel=channel, account=account, contact=id_) for channel, account, id_ in (contact, *others)]
+    return tuple(dict.fromkeys(found for each in meant for found in parties_of(people, each)))
+
+
+def _cabinet(table: str, buckets: tuple[str, ...], shards: int) -> Cabinet:
+    from functions.archive.bucket import ArchiveBucket
+    from functions.archive.retention import read_retention
+    from functions.common.aws import client
+    from infra.cli.bundle import read_sections
+    from infra.records.person import cabinet
+    from infra.records.quiet import OnStderr
+
+    s3, retention = client("s3", read_seconds=60), read_retention(read_sections()["retention"])
+    return cabinet(table_of(table), tuple(ArchiveBucket(s3, name) for name in buckets), retention, OnStderr(), shards=shards)
+
+
+def _eraser(table: str, archive: Cabinet) -> Eraser:
+    from functions.archive.erasure import Eraser
+    from functions.archive.holds import Holds
+
+    known = table_of(table)
+    return Eraser(cabinet=archive, table=known, people=people_of(table), holds=Holds(known), step=_step)
+
+
+def _step(stage: str) -> None:
+    print(f"{stage} …", file=sys.stderr, flush=True)
+
+
+def _erased(eraser: Eraser, parties: tuple[Party, ...], now: datetime) -> Certificate:
+    """The complete certificate. What comes in the way (a message that arrives, a nightly run) is tried over a few times."""
+    from functions.archive.erasure import NotYetErased
+
+    left = ""
+    for _ in range(TRIES):
+        try:
+            return eraser.erase(parties, certificate_id=token_hex(8), run=f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}", now=now)
+        except NotYetErased as fault:
+            left = str(fault)
+            _step(f"once more: {left}")
+    return stop(f"not erased yet: {left}; run this again")
+
+
+def _intent(parties: tuple[Party, ...]) -> Any:
+    from infra.records.person import Intent
+
+    return Intent(Path(f".erasing-{parties[0].conv}.json"))
+
+
+def _asked(parties: tuple[Party, ...], *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        stop("nobody can be asked here: say --yes")
+    names = "\n".join(f"  {party.channel} {party.account} {party.contact}" for party in parties)
+    typer.confirm(f"Remove everything held about\n{names}\nfor good?", abort=True, err=True)
+
+
+def _told(found: Counter[str], parties: tuple[Party, ...], *, as_json: bool) -> None:
+    counts = dict(sorted(found.items()))
+    words = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"
+    say({"conversations": len(parties), "held": counts}, f"held under {len(parties)} ids: {words}", as_json=as_json)
+
+
+def _noted(table: str, parties: tuple[Party, ...], action: str, now: datetime) -> None:
+    """An audit line in each conversation before anything is read: who, when, what."""
+    from functions.common import keys
+    from functions.common.aws import client
+    from functions.common.clock import to_iso, to_ms
+    from infra.records.unmask import caller
+
+    by, known = caller(client("sts")), table_of(table)
+    for party in parties:
+        pk = keys.conversation_pk(party.conv)
+        sk = f"Z#{to_ms(now):013d}#{token_hex(5)}"
+        known.put_new({"pk": pk, "sk": sk, "action": action, "by": by, "at": to_iso(now)})
