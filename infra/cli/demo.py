@@ -25,7 +25,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="postroom-demo-") as directory:
         console.print("Starting the local stack from template.yaml …")
         with Stack(0, directory=Path(directory)) as stack:
-            outcome = tour(stack, console.print)
+            outcome = tour(stack, console.print, Path(directory) / "operator")
     report(outcome, console)
     problems = findings(outcome)
     for problem in problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,14 @@ from infra.demo.tour import Outcome
 
 def findings(outcome: Outcome) -> list[str]:
     """Every difference between the story and what became of it."""
-    return [*_statuses(outcome), *_messages(outcome), *_replies(outcome), *_queues(outcome), *_archive(outcome)]
+    return [
+        *_statuses(outcome),
+        *_messages(outcome),
+        *_replies(outcome),
+        *_queues(outcome),
+        *_archive(outcome),
+        *_drill(outcome),
+    ]
 
 
 def _statuses(outcome: Outcome) -> Iterator[str]:
@@ -73,3 +81,31 @@ def _archive(outcome: Outcome) -> Iterator[str]:
         yield f"{filed} messages archived, {len(outcome.messages)} stored"
     if outcome.again["parts"]:
         yield "a second archive run archived something again"
+
+
+def _drill(outcome: Outcome) -> Iterator[str]:
+    drill, total = outcome.drill, len(outcome.messages)
+    told = {name: step.told for name, step in drill.steps.items()}
+    of = Counter(message["conversation"] for message in outcome.messages)
+    for what, is_, wanted in (
+        ("the month's pack", sum(drill.sheets.values()), total),
+        ("sound messages in the archive", told["verify"]["messages"], total),
+        ("problems of the archive", len(told["verify"]["problems"]), 0),
+        ("messages left after expiry", drill.left, 0),
+        ("messages of the conversation brought back", told["restore"]["messages"], of[drill.conversation]),
+        ("messages found", told["whole"]["count"], total),
+        ("complaints found", told["search"]["count"], _complaints(outcome)),
+        ("archived messages erased", told["erase"]["counts"].get("archived_messages", 0), of[drill.person]),
+        ("messages found after the erasure", told["search_again"]["count"], total - of[drill.person]),
+        (
+            "messages that a restore would bring back",
+            told["restore_again"]["messages"],
+            total - of[drill.person] - of[drill.conversation],
+        ),
+    ):
+        if is_ != wanted:
+            yield f"{what}: {is_}, not {wanted}"
+
+
+def _complaints(outcome: Outcome) -> int:
+    return sum(message["labels"]["business"] == "complaint" for message in outcome.messages)

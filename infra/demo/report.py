@@ -23,6 +23,7 @@ def report(outcome: Outcome, console: Console) -> None:
     console.print(_messages(outcome))
     console.print(_refusals(outcome))
     console.print(_parts(outcome))
+    console.print(_drill(outcome))
     _sum_up(outcome, console)
 
 
@@ -111,6 +112,35 @@ def _parts(outcome: Outcome) -> Table:
     for part in outcome.archive["parts"]:
         table.add_row(part["key"], str(part["count"]), str(part["bytes"]), part["sha256"][:16] + "…")
     return table
+
+
+def _drill(outcome: Outcome) -> Table:
+    drill = outcome.drill
+    told = {name: step.told for name, step in drill.steps.items()}
+    table = _table("What operators do with what is kept", "what", "command", "outcome")
+    for name, what, said in (
+        (
+            "unpack",
+            "month-end pack opened",
+            ", ".join(f"{sheet} {rows}" for sheet, rows in sorted(drill.sheets.items()) if rows),
+        ),
+        ("verify", "archive read again", f"{told['verify']['parts']} parts, {told['verify']['messages']} messages sound"),
+        (
+            "restore",
+            "one conversation back",
+            f"{drill.left} messages in the table after expiry, {told['restore']['messages']} restored",
+        ),
+        ("search", "complaints of a day", f"{told['search']['count']} found"),
+        ("erase", "one person erased", _counts(told["erase"]["counts"])),
+        ("search_again", "and looked for", f"{told['search_again']['count']} messages found of {told['whole']['count']}"),
+        ("restore_again", "and restored?", f"{told['restore_again']['messages']} would come back, none of that person"),
+    ):
+        table.add_row(what, drill.steps[name].command, said)
+    return table
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(counts.items()))
 
 
 def _sum_up(outcome: Outcome, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The demo's story, lived through: every letter delivered over HTTP, the queues drained, the archive run ten days later."""
+"""The demo's story, lived through: every letter delivered over HTTP, queues drained, the month packed, everything archived."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.common.clock import to_iso
+from infra.demo.drill import MONTH_END, Drill, Operator, aftermath, month_end
 from infra.demo.letters import ARCHIVE_NIGHT, SCENES, Letter
 
 if TYPE_CHECKING:
@@ -43,10 +45,12 @@ class Outcome:
     queues: list[dict[str, Any]]
     archive: dict[str, Any]
     again: dict[str, Any]
+    month_end: dict[str, Any]
+    drill: Drill
 
 
-def tour(stack: Stack, say: Callable[[str], None]) -> Outcome:
-    """Live through the whole story; `say` hears one line per step."""
+def tour(stack: Stack, say: Callable[[str], None], folder: Path) -> Outcome:
+    """Live through the whole story; `say` hears one line per step. `folder` is where an operator's files go."""
     from urllib3 import PoolManager
 
     with PoolManager() as http:
@@ -57,16 +61,25 @@ def tour(stack: Stack, say: Callable[[str], None]) -> Outcome:
             say(f"Tuesday {scene} in Shanghai: {len(letters)} webhooks …")
             deliveries += _deliver(stack, http, letters)
             ask.drain()
-        say("Ten days later, 03:00: the archive …")
+        say("The last working day of the month, 20:30: the month's pack, opened with its password …")
+        stack.set_clock(MONTH_END)
+        operator = Operator(stack, folder)
+        packed = ask.schedule("month-end", MONTH_END)
+        sheets = month_end(stack, operator, folder)
+        say("Four days later, 03:00: the archive …")
         stack.set_clock(ARCHIVE_NIGHT)
+        messages, conversations = ask.listed("messages"), ask.listed("conversations")
+        archived, again = ask.schedule("archive", ARCHIVE_NIGHT), ask.schedule("archive", ARCHIVE_NIGHT)
         return Outcome(
             deliveries=tuple(deliveries),
-            messages=ask.listed("messages"),
-            conversations=ask.listed("conversations"),
+            messages=messages,
+            conversations=conversations,
             outbox=ask.listed("outbox"),
-            archive=ask.archive(ARCHIVE_NIGHT),
-            again=ask.archive(ARCHIVE_NIGHT),
+            archive=archived,
+            again=again,
             queues=ask.listed("queues"),
+            month_end=packed,
+            drill=aftermath(stack, operator, conversations, sheets, say),
         )
 
 
@@ -110,9 +123,9 @@ class Endpoints:
         """Wait until every queue is empty."""
         self._call("POST", f"drain?timeout={DRAIN_SECONDS}")
 
-    def archive(self, now: datetime) -> dict[str, Any]:
-        """Run the archive schedule as if it were `now`."""
-        return self._call("POST", "schedules/archive", {"now": to_iso(now)})
+    def schedule(self, name: str, now: datetime) -> dict[str, Any]:
+        """Run a schedule as if it were `now`."""
+        return self._call("POST", f"schedules/{name}", {"now": to_iso(now)})
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         sent = json.dumps(body).encode() if body else None

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, Self
 
 from functions.common.clock import system_clock
@@ -42,6 +43,10 @@ DIRECTORY = ROOT / ".local"
 # Webhooks arrive together; queues hand out one batch at a time anyway.
 WORKERS_BEHIND_ROUTES = 2
 LAST_BATCH_SECONDS = 5.0
+# Of the functions' variables, those that name places which commands work with.
+_FOR_OPERATORS = (
+    *("TABLE_NAME", "INDEX_SHARDS", "ARCHIVE_BUCKET", "CONFIG_BUCKET", "EXPORT_BUCKET", "EXPORT_PASSWORD", "VAULT_KEY_ID"),
+)
 
 
 class Stack:
@@ -74,6 +79,13 @@ class Stack:
         self._control: Control | None = None
         self._scheduler: Scheduler | None = None
         self._ahead = timedelta()
+        self._engine: Engine | None = None
+        self.environ: dict[str, str] = {}
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the stack's engine, once it has started."""
+        assert self._engine is not None, "the stack has not started"
+        return self._engine.client(service)
 
     def now(self) -> datetime:
         """The time in the stack, UTC."""
@@ -121,7 +133,7 @@ class Stack:
 
     def _start(self) -> None:
         self._make_directories()
-        engine = Engine(self._environ, self.log_dir)
+        self._engine = engine = Engine(self._environ, self.log_dir)
         self._exit.callback(engine.stop)
         engine.launch()  # it comes up while the rest is read
         loaded = template.load(self._template_path)
@@ -132,6 +144,7 @@ class Stack:
         engine.start()
         physical = provision(loaded, engine.client)
         environments = {function.name: loaded.environment(function, physical) for function in loaded.functions}
+        self._tell_operators(engine.environ, environments)
         for prefix in {variables["SECRETS_PREFIX"] for variables in environments.values() if "SECRETS_PREFIX" in variables}:
             store_accounts(known, prefix, engine.client)
         self._run_functions(loaded, {name: engine.environ | variables | local for name, variables in environments.items()})
@@ -145,6 +158,15 @@ class Stack:
             invocations=invocations,
             outbox=lambda: platforms.outbox,
         )
+
+    def _tell_operators(self, engine: Mapping[str, str], functions: Mapping[str, Mapping[str, str]]) -> None:
+        """What an operator's command must know of this stack: `environ`, and the same as a file that a shell reads."""
+        told = {name: value for name, value in engine.items() if name.startswith("AWS_") or name.lower() == "no_proxy"}
+        for variables in functions.values():
+            told |= {name: value for name, value in variables.items() if name in _FOR_OPERATORS}
+        self.environ = dict(engine) | told
+        lines = (f"export {name}={quote(value)}\n" for name, value in sorted(told.items()))
+        (self._directory / "environ").write_text("".join(lines), encoding="utf-8")
 
     def _make_directories(self) -> None:
         for directory in (self._directory, self.log_dir):

@@ -69,8 +69,9 @@ def test_the_story_holds_what_a_first_look_needs() -> None:
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    with Stack(0, directory=tmp_path_factory.mktemp("demo")) as stack:
-        yield tour(stack, lambda _: None)
+    folder = tmp_path_factory.mktemp("demo")
+    with Stack(0, directory=folder) as stack:
+        yield tour(stack, lambda _: None, folder / "operator")
 
 
 def test_the_judge_finds_nothing_in_a_good_run(outcome: Outcome) -> None:
