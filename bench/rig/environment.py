@@ -87,7 +87,7 @@ def shared() -> tuple[Path, Path]:
     version = interpreter().version.rpartition(".")[0]
     machine = None
     if f"python{version}" == RUNTIME and not sys.version.startswith(version):
-        machine = Machine(f"manylinux2014_{platform.machine()}", version)
+        machine = Machine(platform.machine(), version)
     try:
         layer, runtime = (cached_layer(CACHE, machine=machine, lock=lock) for lock in (LOCK, RUNTIME_LOCK))
     except PackagingFailed as problem:

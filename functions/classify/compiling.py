@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from functions.classify.conditions import Case, Test, all_of, any_of, circumstance, matches, none_of
+from functions.classify.circumstances import of_circumstance
+from functions.classify.conditions import Test, all_of, any_of, none_of
 from functions.classify.config import Condition
 from functions.classify.keywords import Edges, Keyword
-from functions.classify.phrases import Words, mentions, near, only, valued
+from functions.classify.patterns import patterned
+from functions.classify.phrases import Words, mentions, near, only, phrased, valued
 from functions.classify.substance import Vocabulary
 from functions.common.errors import BundleInvalid
 from functions.common.folding import fold_keyword
@@ -37,7 +40,7 @@ class Lexicons:
 
 def compiled(condition: Condition, lexicons: Lexicons, where: str) -> Test:
     """A condition ready to be asked; `BundleInvalid` at `where` for an unknown lexicon or a keyword with nothing in it."""
-    parts = [*_nested(condition, lexicons, where), *_of_text(condition, lexicons, where), *_of_circumstance(condition)]
+    parts = [*_nested(condition, lexicons, where), *_of_text(condition, lexicons, where), *of_circumstance(condition)]
     return parts[0] if len(parts) == 1 else all_of(parts)
 
 
@@ -75,34 +78,19 @@ def _of_text(condition: Condition, lexicons: Lexicons, where: str) -> Iterator[T
         yield near(_keywords(pair.first, f"{at}.first"), _keywords(pair.then, f"{at}.then"), pair.within, excepted)
     if condition.valued:
         yield valued(_keywords(condition.valued, f"{where}.valued"), excepted)
+    if condition.phrase:
+        yield phrased([_parts(entry, f"{where}.phrase") for entry in condition.phrase], excepted)
+    if condition.regex:
+        yield patterned(condition.regex, f"{where}.regex")
     if condition.only:
         yield only(lexicons.vocabulary(condition.only, f"{where}.only"))
 
 
+def _parts(entry: str, where: str) -> list[list[Keyword]]:
+    """A phrase in parts, at `…`, each a row of words; between Chinese characters no space is needed, and one makes two words."""
+    parts = re.split(r"…|\.{3}", entry)
+    return [[keyword_of(word, where) for word in part.split()] or [keyword_of(part, where)] for part in parts]
+
+
 def _keywords(entries: Iterable[str] | None, where: str, *, edges: Edges | None = None) -> Words:
     return frozenset(keyword_of(entry, where, edges=edges) for entry in entries or ())
-
-
-def _of_circumstance(condition: Condition) -> Iterator[Test]:
-    reading_axes = {
-        "channel": condition.channel,
-        "kind": condition.kind,
-        "language": condition.language,
-        "attachments": condition.attachment,
-        "masked": condition.masked,
-        "first_contact": None if condition.first_contact is None else [condition.first_contact],
-    }
-    for axis, wanted in reading_axes.items():
-        if wanted:
-            yield circumstance(_reading_has(axis, frozenset(wanted)))
-    if condition.label:
-        label = condition.label
-        yield circumstance(lambda case: matches(label, case.labels), reads_labels=True)
-
-
-def _reading_has(axis: str, wanted: frozenset[object]) -> Callable[[Case], bool]:
-    def asks(case: Case) -> bool:
-        actual = getattr(case.reading, axis)
-        return not wanted.isdisjoint(actual if isinstance(actual, tuple) else (actual,))
-
-    return asks

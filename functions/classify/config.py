@@ -1,16 +1,27 @@
-"""The sections `rules` and `teams` of the bundle, checked: unknown fields, unknown values and empty conditions are refused by field.
+"""The section `rules` of the bundle, checked: unknown fields, unknown values and empty conditions are refused by field.
 
-docs/configuration.md explains the files; this is their grammar.
+docs/configuration.md explains the file; this is its grammar.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from functions.common.errors import BundleInvalid
-from functions.common.judgement import Business, Content, Risk, Sentiment, Spam, Urgency
+from functions.common.judgement import CHINESE, Business, Content, Risk, Sentiment, Spam, Urgency
+from functions.common.message import Kind
 
 T = TypeVar("T")
 Some = TypeVar("Some", bound=BaseModel)
@@ -24,9 +35,30 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Several = Annotated[list[T], BeforeValidator(_as_list), Field(min_length=1)]
 Points = Annotated[int, Field(ge=-100, le=100)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Hours = Annotated[float, Field(gt=0, le=8760)]
+# A rule about so many messages can be asked as long as the conversation remembers when they came.
+CONTACTS_KEPT = 20
+Language = Annotated[str, StringConstraints(pattern=r"^([a-z]{2}|mixed|other)$")]
+Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}([_-][A-Za-z]{2,4})*$")]
+Shift = Literal["open", "closed"]
+AttachmentKind = Literal["image", "voice", "video", "file", "sticker", "story"]
 
 
-class _Part(BaseModel):
+def _value_of_a_label(value: str) -> str:
+    axis, _, wanted = value.partition(".")
+    known = CHINESE.get(axis, {"true": ""} if axis in ("wants_human", "opt_out") else {})
+    if wanted not in known:
+        raise ValueError(f"no label {value}")
+    return value
+
+
+Value = Annotated[str, AfterValidator(_value_of_a_label)]
+
+
+class Part(BaseModel):
+    """A part of a section. Nothing that is not written down here may be in it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -37,7 +69,7 @@ def _saying_something(part: Some) -> Some:
     return part
 
 
-class Labels(_Part):
+class Labels(Part):
     """Labels to match. Every axis that is named must have one of the values given for it."""
 
     business: Several[Business] | None = None
@@ -54,7 +86,7 @@ class Labels(_Part):
         return _saying_something(self)
 
 
-class Near(_Part):
+class Near(Part):
     """Words, and others that follow them within so many characters."""
 
     first: Several[Word]
@@ -62,7 +94,28 @@ class Near(_Part):
     within: Annotated[int, Field(ge=0, le=60)] = 10
 
 
-class Condition(_Part):
+class ContactIs(Part):
+    """Who wrote. Of the fields that are given each must hold; `tags` are those that people put on the conversation."""
+
+    named: bool | None = None
+    bot: bool | None = None
+    ids: Several[Name] | None = None
+    locale: Several[Locale] | None = None
+    tags: Several[Name] | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> ContactIs:
+        return _saying_something(self)
+
+
+class Window(Part):
+    """More messages of the conversation than so many within so many hours, this one counted."""
+
+    more_than: Annotated[int, Field(ge=1, le=CONTACTS_KEPT)]
+    within_hours: Annotated[float, Field(gt=0, le=720)] = 24
+
+
+class Condition(Part):
     """What must hold for a rule to fire; where several fields are given, all of them."""
 
     all: list[Condition] | None = Field(None, min_length=1)
@@ -74,27 +127,41 @@ class Condition(_Part):
     lexicon: Several[Name] | None = None
     near: Near | None = None
     valued: Several[Word] | None = None
+    phrase: Several[Word] | None = None
     except_: Several[Word] | None = Field(None, alias="except")
+    regex: Several[Annotated[str, StringConstraints(min_length=1, max_length=300)]] | None = None
     only: Several[Name] | None = None
     masked: (
         Several[Literal["email", "id_card", "bank_card", "passport", "plate", "mobile", "phone", "password", "code", "address"]]
         | None
     ) = None
     label: Labels | None = None
+    score: dict[Value, Share] | None = Field(None, min_length=1)
     channel: Several[Name] | None = None
-    kind: Several[str] | None = None
-    attachment: Several[str] | None = None
-    language: Several[str] | None = None
+    account: Several[Word] | None = None
+    contact: ContactIs | None = None
+    kind: Several[Kind] | None = None
+    attachment: Several[AttachmentKind] | None = None
+    language: Several[Language] | None = None
+    hours: Shift | dict[Name, Shift] | None = None
     first_contact: bool | None = None
+    contacts: Window | None = None
 
     @model_validator(mode="after")
     def _asks_something(self) -> Condition:
-        if self.except_ and not {"contains", "word", "exactly", "lexicon", "near", "valued"} & self.model_fields_set:
+        if self.except_ and not {"contains", "word", "exactly", "lexicon", "near", "valued", "phrase"} & self.model_fields_set:
             raise ValueError("`except` without anything that it is an exception to")
         return _saying_something(self)
 
 
-class Action(_Part):
+def parts_of(condition: Condition) -> Iterator[Condition]:
+    """A condition and every one inside it."""
+    yield condition
+    for part in (*(condition.all or ()), *(condition.any or ()), *filter(None, [condition.not_])):
+        yield from parts_of(part)
+
+
+class Action(Part):
     """What a rule says of a message that it fires on, and what is to follow. `score` is how sure the labels are."""
 
     business: Business | None = None
@@ -111,6 +178,7 @@ class Action(_Part):
     escalate: Several[Name] = Field(default_factory=list)
     tag: Several[Name] = Field(default_factory=list)
     reply: Name | None = None
+    suggest: Several[Name] = Field(default_factory=list)
     no_reply: bool = False
     opt_in: bool = False
     needs_person: bool | None = None
@@ -123,7 +191,7 @@ class Action(_Part):
         return self
 
 
-class Rule(_Part):
+class Rule(Part):
     """One rule. Rules are tried from the highest `priority` down, within one priority in the file's order.
 
     Of a `group` only the first that fires counts; after one that says `stop` no other is tried.
@@ -137,7 +205,7 @@ class Rule(_Part):
     stop: bool = False
 
 
-class Repeats(_Part):
+class Repeats(Part):
     """When a message is one that was sent before.
 
     `likeness` of an earlier one by the same sender, at most `within_minutes` old; or the text of at least `senders` senders in a day,
@@ -150,7 +218,7 @@ class Repeats(_Part):
     newcomers: int = Field(2, ge=0, le=50)
 
 
-class RulesSection(_Part):
+class RulesSection(Part):
     """config/rules.yaml. `filler` names the lexicons whose words add nothing to a message."""
 
     version: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,12}$")]
@@ -158,51 +226,6 @@ class RulesSection(_Part):
     filler: Several[Name] = Field(default_factory=list)
     repeats: Repeats = Repeats()
     rules: list[Rule]
-
-
-class ServiceLevel(_Part):
-    """Within how many hours a person must have answered. `working` names those that are hours of work, by the team's calendar."""
-
-    urgent: Annotated[float, Field(gt=0, le=8760)] = 2
-    normal: Annotated[float, Field(gt=0, le=8760)] = 24
-    working: Several[Urgency] | None = None
-
-
-class Team(_Part):
-    """A team; `name` is what people see, `hours` its service level where it has its own."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    hours: ServiceLevel | None = None
-
-
-class Route(_Part):
-    """The team for messages with these labels."""
-
-    when: Labels
-    team: Name
-
-
-class PointsTable(_Part):
-    """Priority points for what was found; a message's priority is their sum."""
-
-    urgency: dict[Urgency, Points] = Field(default_factory=dict)
-    business: dict[Business, Points] = Field(default_factory=dict)
-    content: dict[Content, Points] = Field(default_factory=dict)
-    sentiment: dict[Sentiment, Points] = Field(default_factory=dict)
-    spam: dict[Spam, Points] = Field(default_factory=dict)
-    risk: dict[Risk, Points] = Field(default_factory=dict)
-    wants_human: Points = 0
-    first_contact: Points = 0
-
-
-class TeamsSection(_Part):
-    """config/teams.yaml. The first route that matches decides; where none does, `default`."""
-
-    teams: dict[Name, Team] = Field(min_length=1)
-    default: Name
-    routes: list[Route] = Field(default_factory=list)
-    hours: ServiceLevel = ServiceLevel()
-    points: PointsTable = PointsTable()
 
 
 def checked(kind: type[Some], name: str, raw: Any) -> Some:

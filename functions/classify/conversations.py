@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from functions.classify.contacts import with_heard
 from functions.classify.repeats import with_said
 from functions.common import keys
 from functions.common.identity import with_vouched
@@ -40,6 +41,7 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
         unarchived_from=_unarchived_from(before, message),
         vouched=with_vouched(before.vouched, message),
         said=with_said(before, judged),
+        heard=with_heard(before.heard, heard_at),
         campaign=judged.campaign or before.campaign,
         applied=(*before.applied, applied_mark(message.message_id))[-APPLIED_KEPT:],
     )
@@ -66,7 +68,13 @@ def _with_work(after: Conversation, judged: Judged, default_team: str) -> Conver
     status: Status = "held" if routing.hold else "escalated" if routing.escalate else "waiting"
     if not unsettled(after):
         return replace(
-            after, status=status, team=routing.team, priority=routing.priority, due_at=routing.due_at, hold=routing.hold
+            after,
+            status=status,
+            team=routing.team,
+            priority=routing.priority,
+            due_at=routing.due_at,
+            hold=routing.hold,
+            waiting_since=judged.message.received_at,
         )
     graver = _SEVERITY[status] > _SEVERITY[after.status]
     # A greeting goes to the default team; the question that follows it takes the conversation where it belongs.

@@ -25,6 +25,7 @@ class Consequences:
     escalate: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     reply: str | None = None
+    suggest: tuple[str, ...] = ()
     no_reply: bool = False
     opt_in: bool = False
     needs_person: bool | None = None
@@ -86,6 +87,7 @@ def _consequences(fired: list[Fired], overreaching: set[str]) -> Consequences:
         escalate=tuple(dict.fromkeys(reason for action in actions for reason in action.escalate)),
         tags=tuple(dict.fromkeys(tag for action in actions for tag in action.tag)),
         reply=next((action.reply for action in heeded if action.reply), None),
+        suggest=tuple(dict.fromkeys(template for action in actions for template in action.suggest)),
         no_reply=any(action.no_reply for action in actions),
         opt_in=any(action.opt_in for action in heeded),
         needs_person=any(said) if said else None,

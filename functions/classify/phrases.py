@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from functions.classify.conditions import Case, Evidence, Stretch, Test
@@ -14,6 +14,9 @@ from functions.classify.substance import Vocabulary
 Words = frozenset[Keyword]
 NOTHING: Words = frozenset()
 
+# How many characters may stand between the parts of a phrase, and how many marks between its words.
+APART, MARKS = 12, 3
+_LETTER = re.compile(r"\w")
 _SENTENCE_END = re.compile(r"[!?;。]|\. ")
 # "密码：abc123", "otp 123456", "验证码是 482913": the value is in Latin letters, and a digit is in it.
 _VALUE = re.compile(
@@ -42,6 +45,40 @@ def near(first: Words, then: Words, within: int, excepted: Words = NOTHING) -> T
         return found
 
     return _found(first, excepted | then, pairs)
+
+
+def phrased(phrases: Sequence[Sequence[Sequence[Keyword]]], excepted: Words = NOTHING) -> Test:
+    """One of the phrases is in the text: its words in their order, within one sentence.
+
+    A phrase is parts of words. Between words there is nothing but space and marks, between parts at most `APART` characters.
+    """
+    words = frozenset(word for phrase in phrases for part in phrase for word in part)
+    chains = [
+        [(word, part is not phrase[0] and place == 0) for part in phrase for place, word in enumerate(part)]
+        for phrase in phrases
+    ]
+
+    def chained(case: Case) -> list[Stretch]:
+        return sorted({stretch for chain in chains for stretch in _chain(case, chain, excepted)})
+
+    firsts = frozenset(chain[0][0] for chain in chains)
+    return _found(firsts, excepted | words, chained)
+
+
+def _chain(case: Case, chain: Sequence[tuple[Keyword, bool]], excepted: Words) -> list[Stretch]:
+    """Where all words of a chain follow one another; each with whether something may stand between it and the one before."""
+    text = case.reading.folded.text
+    reached = {end: start for start, end in reversed(_hits(case, frozenset([chain[0][0]]), excepted))}
+    for word, apart in chain[1:]:
+        behind = _hits(case, frozenset([word]), excepted) if reached else []
+        starts = [start for start, _ in behind]
+        further: dict[int, int] = {}
+        for end, start in reached.items():
+            for place in range(bisect_left(starts, end), bisect_right(starts, end + (APART if apart else MARKS))):
+                if (_SENTENCE_END if apart else _LETTER).search(text, end, starts[place]) is None:
+                    further[behind[place][1]] = max(start, further.get(behind[place][1], 0))
+        reached = further
+    return sorted((start, end) for end, start in reached.items())
 
 
 def valued(words: Words, excepted: Words = NOTHING) -> Test:

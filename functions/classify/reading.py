@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from functions.classify import language
+from functions.classify.contacts import count
 from functions.classify.disguises import Bare, bare
+from functions.common.calendar import Calendars
 from functions.common.folding import Folded, fold, fold_keyword
 from functions.common.masking import placeholders, without
-from functions.common.message import Message
+from functions.common.message import Contact, Message
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,7 @@ class Reading:
     """A masked message as rules see it.
 
     `masked` names the kinds of personal data that were in it, `names` the sender and those addressed; `encloses` says that there is
-    more to it than its words: a picture, a file, a place, a page.
+    more to it than its words: a picture, a file, a place, a page. `tags` are the conversation's, `heard` the minutes of its last messages.
     """
 
     folded: Folded
@@ -29,19 +34,42 @@ class Reading:
     masked: tuple[str, ...]
     names: tuple[str, ...] = ()
     encloses: bool = False
+    account: str = ""
+    contact: Contact | None = None
+    tags: tuple[str, ...] = ()
+    heard: tuple[int, ...] = ()
+    received_at: datetime = _LONG_AGO
+    calendars: Calendars | None = None
 
     @cached_property
     def bare(self) -> Bare | None:
         """The folded text without its disguises, None when it has none."""
         return bare(self.folded.text)
 
+    def contacts(self, within: timedelta) -> int:
+        """How many messages of the conversation came within so long, this one counted."""
+        return count(self.heard, self.received_at, within)
+
+    def is_open(self, team: str | None) -> bool:
+        """Whether the team, or where None is named the house, works at the time of receipt; without a calendar nobody does."""
+        return self.calendars is not None and self.calendars.of(team).is_open(self.received_at)
+
 
 _IN_WORDS = frozenset({"text", "mixed", "voice", "interactive"})
 _GESTURES = frozenset({"sticker", "reaction"})
 
 
-def read(message: Message, *, masked: tuple[str, ...] = (), first_contact: bool = False, locale: str | None = None) -> Reading:
-    """The reading of a masked message; `locale` is the conversation's."""
+def read(
+    message: Message,
+    *,
+    masked: tuple[str, ...] = (),
+    first_contact: bool = False,
+    locale: str | None = None,
+    tags: tuple[str, ...] = (),
+    heard: tuple[int, ...] = (),
+    calendars: Calendars | None = None,
+) -> Reading:
+    """The reading of a masked message; `locale`, `tags` and `heard` are the conversation's."""
     said = words(message)
     blanks = placeholders(said)
     folded = fold(said, blanks)
@@ -55,6 +83,12 @@ def read(message: Message, *, masked: tuple[str, ...] = (), first_contact: bool 
         masked=masked,
         names=tuple(filter(None, map(fold_keyword, (message.contact.name or "", *message.mentions)))),
         encloses=_encloses(message, said),
+        account=message.account,
+        contact=message.contact,
+        tags=tags,
+        heard=heard,
+        received_at=message.received_at,
+        calendars=calendars,
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from functions.classify.conditions import matches
-from functions.classify.config import PointsTable, TeamsSection, checked
+from functions.classify.config import checked
 from functions.classify.judging import Consequences, Verdict
+from functions.classify.standing import STRANGER, Standing
+from functions.classify.team_config import PointsTable, ServiceLevel, TeamsSection
 from functions.common.calendar import Calendars, NeverOpen
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Business, Judgement, Risk, Routing, Urgency
@@ -41,10 +44,17 @@ class TeamBook:
         """The team of the first route that matches the labels."""
         return next((route.team for route in self.section.routes if matches(route.when, judgement)), self.default)
 
-    def due_at(self, team: str, urgency: Urgency, received_at: datetime) -> datetime:
-        """When somebody of the team must have answered. A team that never works is held to the clock."""
+    def service(self, team: str, tags: Collection[str] = ()) -> tuple[str | None, ServiceLevel]:
+        """The service level of a message: the first class that has one of the conversation's tags, the team's own, the house's (None)."""
+        for name, details in self.section.classes.items():
+            if not set(details.tags).isdisjoint(tags):
+                return name, details
         its = self.section.teams.get(team)
-        hours = (its and its.hours) or self.section.hours
+        return (team, its.hours) if its and its.hours else (None, self.section.hours)
+
+    def due_at(self, team: str, urgency: Urgency, received_at: datetime, tags: Collection[str] = ()) -> datetime:
+        """When somebody of the team must have answered. A team that never works is held to the clock."""
+        _, hours = self.service(team, tags)
         within = timedelta(hours=hours.urgent if urgency == "urgent" else hours.normal)
         if urgency in (hours.working or ()):
             with suppress(NeverOpen):
@@ -64,20 +74,29 @@ def read_teams(section: dict[str, Any], calendars: Calendars) -> TeamBook:
     return TeamBook(teams, calendars)
 
 
-def route(verdict: Verdict, teams: TeamBook, *, received_at: datetime, first_contact: bool, from_bot: bool) -> Routing:
+def route(
+    verdict: Verdict,
+    teams: TeamBook,
+    *,
+    received_at: datetime,
+    first_contact: bool,
+    from_bot: bool,
+    standing: Standing = STRANGER,
+) -> Routing:
     """Where a message goes, and by when somebody must have answered it."""
     judgement, wanted = verdict.judgement, verdict.consequences
     hold = _reasons(HELD, judgement, wanted.hold)
     # A false legal notice is a trick, not a threat; a rule may still say otherwise.
     escalate = _reasons(() if judgement.spam != "none" else ESCALATED, judgement, wanted.escalate)
-    points = _points(teams.section.points, judgement, first_contact) | wanted.points
+    table = teams.section.points
+    points = _points(table, judgement, first_contact) | standing.points(table, received_at) | wanted.points
     must = bool(hold or escalate or _is_for_people(judgement))
     no_reply = wanted.no_reply or judgement.opt_out or judgement.spam != "none" or from_bot
     team = wanted.team or teams.team(judgement)
     return Routing(
         team=team,
         priority=max(0, sum(points.values())),
-        due_at=teams.due_at(team, judgement.urgency, received_at),
+        due_at=teams.due_at(team, judgement.urgency, received_at, standing.tags),
         hold=hold,
         escalate=escalate,
         tags=wanted.tags,
@@ -86,6 +105,8 @@ def route(verdict: Verdict, teams: TeamBook, *, received_at: datetime, first_con
         reply=None if no_reply or (must and wanted.needs_person is False) else wanted.reply,
         no_reply=no_reply,
         opt_in=wanted.opt_in and not no_reply,
+        suggest=wanted.suggest,
+        service=teams.service(team, standing.tags)[0],
     )
 
 

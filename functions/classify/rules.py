@@ -13,7 +13,7 @@ from typing import Any
 
 from functions.classify.compiling import Lexicons, compiled
 from functions.classify.conditions import Case, Evidence, Test
-from functions.classify.config import Rule, RulesSection, checked
+from functions.classify.config import Rule, RulesSection, checked, parts_of
 from functions.classify.keywords import Automaton, Keyword, Places
 from functions.classify.reading import Reading
 from functions.classify.substance import Vocabulary
@@ -110,12 +110,30 @@ class RuleBook:
         return Firing(rule=fired.rule.name, version=self.version, spans=_merged(spans)[:MAX_SPANS])
 
     def templates(self) -> dict[str, str]:
-        """Reply templates that rules name, each with the field that does."""
-        return {entry.rule.then.reply: f"rules.{entry.rule.name}.then.reply" for entry in self._rules if entry.rule.then.reply}
+        """Reply templates that rules name, to send or to suggest, each with the field that does."""
+        actions = [(entry.rule.name, entry.rule.then) for entry in self._rules]
+        sent = {then.reply: f"rules.{rule}.then.reply" for rule, then in actions if then.reply}
+        return {template: f"rules.{rule}.then.suggest" for rule, then in actions for template in then.suggest} | sent
 
     def teams(self) -> dict[str, str]:
         """Teams that rules name, each with the field that does."""
-        return {entry.rule.then.team: f"rules.{entry.rule.name}.then.team" for entry in self._rules if entry.rule.then.team}
+        asked = {
+            team: f"rules.{entry.rule.name}.when.hours"
+            for entry in self._rules
+            for part in parts_of(entry.rule.when)
+            for team in (part.hours if isinstance(part.hours, dict) else ())
+        }
+        sent = {entry.rule.then.team: f"rules.{entry.rule.name}.then.team" for entry in self._rules if entry.rule.then.team}
+        return asked | sent
+
+    def channels(self) -> dict[str, str]:
+        """Channels that rules name, each with the field that does."""
+        return {
+            channel: f"rules.{entry.rule.name}.when.channel"
+            for entry in self._rules
+            for part in parts_of(entry.rule.when)
+            for channel in part.channel or ()
+        }
 
 
 class Examination:

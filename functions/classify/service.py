@@ -21,6 +21,7 @@ from functions.classify.reading import read, words
 from functions.classify.repeats import fingerprint, folded_in
 from functions.classify.routing import route
 from functions.classify.sightings import note
+from functions.classify.standing import standing_of
 from functions.common import keys
 from functions.common.errors import Unavailable
 from functions.common.identity import party_of, vouched_ids
@@ -116,15 +117,24 @@ def _was_done(batch: Batch, conversation: Conversation, stored: Judged) -> bool:
 
 def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbook) -> Judged:
     """Everything that is said of a masked message which comes next in its conversation."""
-    message, first_contact = cleared.message, conversation.count == 0
-    locale = conversation.locale or message.contact.locale
-    verdict = judge(handbook.rules, read(message, masked=tuple(cleared.counts), first_contact=first_contact, locale=locale))
+    message, first_contact, standing = cleared.message, conversation.count == 0, standing_of(conversation)
+    reading = read(
+        message,
+        masked=tuple(cleared.counts),
+        first_contact=first_contact,
+        locale=conversation.locale or message.contact.locale,
+        tags=standing.tags,
+        heard=standing.heard,
+        calendars=handbook.teams.calendars,
+    )
+    verdict = judge(handbook.rules, reading)
     routing = route(
         verdict,
         handbook.teams,
         received_at=message.received_at,
         first_contact=first_contact,
         from_bot=message.contact.is_bot or is_marked(message.text),
+        standing=standing,
     )
     judged = Judged(
         message=message,

@@ -32,7 +32,7 @@ from functions.common.store import (
 from functions.common.table import ConditionFailed, Item, Table
 from functions.common.wire import judged_from, plain
 
-_TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at"}
+_TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at", "waiting_since"}
 _TRIES = 5
 # Somebody looks at a flood while it runs, or the day after.
 _CAMPAIGNS_KEPT = timedelta(days=3)
@@ -257,7 +257,7 @@ def conversation_from(item: Item) -> Conversation:
     known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
     for name in _TIMES & known.keys():
         known[name] = from_iso(known[name])
-    for name in ("hold", "problems", "applied", "vouched", "said", "replied", "recalled"):
+    for name in ("hold", "problems", "applied", "vouched", "said", "replied", "recalled", "tags"):
         known[name] = tuple(known.get(name, ()))
     return Conversation(conv=item["pk"].removeprefix("C#"), **known)
 

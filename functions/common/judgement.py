@@ -86,6 +86,8 @@ class Routing:
     needs_person: bool = True
     reply: str | None = None
     no_reply: bool = False
+    suggest: tuple[str, ...] = ()
+    service: str | None = None
     opt_in: bool = False
 
 

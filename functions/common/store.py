@@ -56,7 +56,8 @@ class Conversation:
     platform vouches for beyond this account, each noted under that id before it stands here (`identity`). `said` keeps what is needed to
     know the last few texts again, and `campaign` names the last one that many senders sent too.
     `replied` is the ledger of replies (`ledger`), `person_at` when a person last answered; a `blocked` contact gets no machine's replies;
-    `recalled` marks messages that were taken back.
+    `recalled` marks messages that were taken back. `tags` are what people say of the contact (`vip`), `heard` when its last messages came
+    (`classify.contacts`), `waiting_since` since when a person must act.
     """
 
     conv: str
@@ -86,6 +87,9 @@ class Conversation:
     person_at: datetime | None = None
     blocked: bool = False
     recalled: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    heard: str = ""
+    waiting_since: datetime | None = None
     rev: int = 0
 
     def notes(self, judged: Judged) -> bool:

@@ -79,6 +79,7 @@ def checked(directory: Path = CONFIG) -> Bundle:
     """The compiled bundle, read by everything that reads it in the functions; `BundleInvalid` or `ConfigInvalid` otherwise."""
     from functions.archive.retention import read_retention
     from functions.autoreply.config import read_policy, read_replies
+    from functions.channels.registry import names
     from functions.classify.desk import read_handbook
     from functions.common.bundle import read_bundle
     from functions.common.errors import BundleInvalid
@@ -93,9 +94,13 @@ def checked(directory: Path = CONFIG) -> Bundle:
     read_retention(bundle.sections["retention"])
     templates = read_replies(bundle.sections["replies"]).names
     _knows_teams(bundle)
-    for template, where in read_handbook(bundle).rules.templates().items():
+    rules, channels = read_handbook(bundle).rules, set(names())
+    for template, where in rules.templates().items():
         if template not in templates:
             raise BundleInvalid(f"{where}: replies.yaml has no template {template}")
+    for channel, where in rules.channels().items():
+        if channel not in channels:
+            raise BundleInvalid(f"{where}: no channel {channel}")
     return bundle
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,8 +23,11 @@ TableName = Annotated[str, typer.Option("--table", envvar="TABLE_NAME", help="Th
 By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="On whose word.")]
 
 
+_TRIES = 5
+
+
 class NoConversation(Exception):
-    """Nobody has written under this id."""
+    """Nobody has written under this id, or what is asked of the conversation cannot be."""
 
 
 @person.command()
@@ -65,6 +70,42 @@ def unlink(contact: One, other: Other, table: TableName, by: By) -> None:
         print(f"parted: {_name(one)} from {_name(two)}")
         for found in left:
             print(f"they are still linked over another conversation: {_why(found)}; see postroom person show")
+
+
+@person.command()
+def tag(
+    contact: One,
+    table: TableName,
+    tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags: small letters, digits, - and _.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the tags off.")] = False,
+) -> None:
+    """Put tags on a contact's conversation, which rules, points and service classes ask about; without tags, list them."""
+    with one_line():
+        people = people_of(table)
+        party = _known(people, contact)
+        wrong = next((name for name in tags or () if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name)), None)
+        if wrong is not None:
+            raise NoConversation(f"{wrong!r} is no tag: small letters, digits, - and _, a letter first")
+        print(f"{_name(party)}: {', '.join(_tagged(people, party, tags or [], remove=remove)) or 'no tags'}")
+
+
+def _tagged(people: People, party: Party, tags: list[str], *, remove: bool) -> tuple[str, ...]:
+    """The conversation's tags afterwards. Messages that come meanwhile change the conversation too: then it is read again."""
+    from functions.common.errors import Unavailable
+    from functions.common.store import ConversationChanged
+
+    for _ in range(_TRIES):
+        before = people.store.conversation(party.conv)
+        assert before is not None
+        kept = tuple(name for name in before.tags if name not in tags)
+        after = replace(before, tags=kept if remove else (*kept, *dict.fromkeys(tags)))
+        try:
+            if after.tags != before.tags:
+                people.store.apply(before, after)
+        except ConversationChanged:
+            continue
+        return after.tags
+    raise Unavailable("the conversation kept changing")
 
 
 def people_of(table: str) -> People:

@@ -39,13 +39,17 @@ PRUNED = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """For which machine wheels are chosen: pip's platform tag and Python version."""
+    """For which machine wheels are chosen: its architecture, and the Python version."""
 
-    platform: str
+    architecture: str
     python: str
 
+    def platforms(self) -> tuple[str, ...]:
+        """Pip's platform tags that fit. Lambda's Python runs on Amazon Linux 2023, whose C library is 2.34."""
+        return tuple(f"{tag}_{self.architecture}" for tag in ("manylinux2014", "manylinux_2_28"))
 
-LAMBDA = Machine("manylinux2014_aarch64", RUNTIME.removeprefix("python"))
+
+LAMBDA = Machine("aarch64", RUNTIME.removeprefix("python"))
 
 
 class IndexUnreachable(PackagingFailed):
@@ -54,7 +58,7 @@ class IndexUnreachable(PackagingFailed):
 
 def build_layer(target: Path, *, machine: Machine | None = LAMBDA, lock: Path = LOCK) -> None:
     """Install the lock into `target` and prune it; `machine` None is this machine and this Python. Nothing is compiled from source."""
-    chosen = ["--platform", machine.platform, "--python-version", machine.python, "--implementation", "cp"] if machine else []
+    chosen = [*_platforms(machine), "--python-version", machine.python, "--implementation", "cp"] if machine else []
     locked = ["--only-binary=:all:", "--no-deps", "--require-hashes", "-r", str(lock)]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-input"]
     command = [sys.executable, "-m", "pip", "install", *quiet, *chosen, *locked, "--target", str(target)]
@@ -63,6 +67,10 @@ def build_layer(target: Path, *, machine: Machine | None = LAMBDA, lock: Path = 
         unreachable = "after connection broken by" in outcome.stderr
         raise (IndexUnreachable if unreachable else PackagingFailed)(outcome.stderr.strip())
     _prune(target)
+
+
+def _platforms(machine: Machine) -> list[str]:
+    return [option for platform in machine.platforms() for option in ("--platform", platform)]
 
 
 def cached_layer(cache: Path, *, machine: Machine | None = LAMBDA, lock: Path = LOCK) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -211,7 +211,13 @@ class TestConversations:
             "person_at": NOW,
             "blocked": True,
             "recalled": ("hgfedcba",),
+            "tags": ("vip",),
+            "heard": "htfmc 7",
+            "waiting_since": NOW,
         }
+        assert set(everything) | {"conv", "channel", "account", "contact", "count", "first_at", "last_at", "rev"} >= {
+            field.name for field in fields(Conversation)
+        } - {"unarchived_from", "vouched"}
         expected = Conversation(
             conv=CONV, channel="generic", account="demo", contact="u1", count=1, first_at=NOW, last_at=NOW, rev=1, **everything
         )

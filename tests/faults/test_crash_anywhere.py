@@ -17,7 +17,8 @@ from tests.fakes.deaths import Death, Watch, When
 from tests.fakes.house import BUNDLE, House, open_house
 
 VOLATILE = {
-    "received_at", "at", "first_at", "last_at", "due_at", "work_sk", "archive_sk", "unarchived_since", "exp", "sealed", "rev",
+    "received_at", "at", "first_at", "last_at", "due_at",
+    "waiting_since", "work_sk", "archive_sk", "unarchived_since", "exp", "sealed", "rev",
     "attempts", "outcome", "provider_id", "expires_at", "native_event_id", "archived", "stored_at",
     "escalated_for", "person_at",
 }  # fmt: skip
@@ -73,6 +74,7 @@ def state(house: House) -> dict[str, Any]:
             item.pop("text", None)
         # What is known again of a text begins with the minute of its receipt.
         item["said"] = [entry.partition(" ")[2] for entry in item.get("said", ())]
+        item["heard"] = len(item.get("heard", "").split())
         # Which message was answered, and whether the reply left; not when.
         item["replied"] = [f"{packed[:8]} {packed[17]}" for packed in item.get("replied", ())]
     senders = sorted((item["sk"], sorted(item["senders"])) for item in house.items() if item["pk"].startswith("F#"))

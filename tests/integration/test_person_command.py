@@ -15,6 +15,7 @@ from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
 from functions.common.identity import Party, VouchedId
 from functions.common.store import Conversation
+from functions.common.table import Table
 from infra.cli.app import app
 from tests.contract.test_store import new_table
 
@@ -77,3 +78,18 @@ def test_what_cannot_be_is_said_in_one_line(table: str) -> None:
     assert "these are one conversation" in said(table, "link", ANN, ANN, code=1)
     assert "nothing links wecom_kf demo wm-a and telegram demo 77 directly" in said(table, "unlink", ANN, CAT, code=1)
     assert "postroom: AWS: " in said("no-such-table", "show", ANN, code=1)
+
+
+def test_tags_are_put_on_a_conversation_and_taken_off(table: str) -> None:
+    def tagged(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, ["person", "tag", ANN.channel, ANN.account, ANN.contact, *words, "--table", table])
+        assert result.exit_code == code, result.output
+        return result.output.strip()
+
+    assert tagged() == "wecom_kf demo wm-a: no tags"
+    assert tagged("vip", "school") == "wecom_kf demo wm-a: vip, school"
+    assert tagged("vip") == "wecom_kf demo wm-a: school, vip"
+    assert tagged("school", "--remove") == "wecom_kf demo wm-a: vip"
+    assert "is no tag" in tagged("V I P", code=1)
+    kept = DynamoStore(Table(aws.client("dynamodb"), table), shards=4).conversation(ANN.conv)
+    assert kept is not None and (kept.tags, kept.count) == (("vip",), 1)

@@ -25,8 +25,9 @@ from functions.autoreply.outgoing import _Section as Outgoing
 from functions.autoreply.reasons import Reason
 from functions.autoreply.records import _LOGGED
 from functions.channels import contract, registry
-from functions.classify.config import Action, Condition, Labels, RulesSection, TeamsSection
+from functions.classify.config import Action, Condition, Labels, RulesSection
 from functions.classify.escalations import DETAIL_TYPE
+from functions.classify.team_config import TeamsSection
 from functions.common.calendar import WEEKDAYS
 from functions.common.judgement import CHINESE
 from functions.common.store import ReplyState

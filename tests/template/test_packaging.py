@@ -140,7 +140,7 @@ def test_a_shipped_handler_runs_in_the_functions_own_python(shipped: dict[str, P
     interpreter = find_interpreter()
     if interpreter is None:
         pytest.skip(f"no {RUNTIME} on this machine")
-    built = built_layer(Machine(f"manylinux2014_{platform.machine()}", RUNTIME.removeprefix("python")))
+    built = built_layer(Machine(platform.machine(), RUNTIME.removeprefix("python")))
     module = HANDLERS[name].rpartition(".")[0]
     path = [str(shipped[name]), str(built / "python") if (built / "python").exists() else str(built)]
     source = f"import sys; sys.path[:0] = {path!r}; import {module}; print({module}.__file__)"
@@ -175,7 +175,7 @@ def test_wheels_are_chosen_for_the_templates_runtime_and_architecture() -> None:
     globals_ = yaml.safe_load(template[template.index("Globals:") : template.index("Resources:")].replace("!", ""))["Globals"]
     assert globals_["Function"]["Runtime"] == RUNTIME
     assert globals_["Function"]["Architectures"] == ["arm64"]
-    assert Machine("manylinux2014_aarch64", RUNTIME.removeprefix("python")) == LAMBDA
+    assert Machine("aarch64", RUNTIME.removeprefix("python")) == LAMBDA
 
 
 def test_bytecode_is_valid_whatever_times_the_files_have_and_names_lambdas_paths(
