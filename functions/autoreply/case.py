@@ -102,11 +102,15 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A reply (`template` and `text`) with its reason, or the reason for none (both None)."""
+    """A reply (`template` and `text`) with its reason, or the reason for none (both None).
+
+    `beside`: the templates of other answers in the text.
+    """
 
     reason: Reason
     template: str | None = None
     text: str | None = None
     variant: str | None = None
     detail: str | None = None
+    beside: tuple[str, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()

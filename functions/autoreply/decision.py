@@ -2,7 +2,7 @@
 
 `STEPS` is the whole order. First come the bars: whatever forbids a machine to speak, asked once more just before a reply is sent. Then the
 proposals, best first. What was said before, the ledger, and the checks of a text may rule out some of them or all; the first that is
-left is the reply. Every proposal that was not sent is named with why. Of several messages in a row the newest that can be answered is.
+left is the reply. Every proposal that was not sent is named with why. Several messages in a row get one reply.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from functions.autoreply.proposals import PROPOSALS
 from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
 from functions.autoreply.said import counted, enough_said, is_courtesy, said_already
 from functions.autoreply.wording import Wording, worded
+from functions.common.judgement import Judged
 from functions.common.ledger import Said
 from functions.common.store import Reply
 from functions.common.wire import ReplyTask
 
 STEPS: tuple[Step, ...] = (*BARS, *PROPOSALS)
+# Characters in one reply to several messages; beyond that each gets its own. WeChat takes 2048 bytes, and a Han character is three.
+LONGEST_TOGETHER = 600
 Check = Callable[[Case, Candidate, str], Reason | None]
 
 
@@ -43,8 +46,7 @@ def decide(case: Case) -> Decision:
     if reason is not None and any(proposals(case)):
         return _silent(case, Silence(reason=reason))
     decision = _first_left(case, said)
-    newer = _answered_later(case, decision) if decision.text is not None else None
-    return decision if newer is None else _left_to(decision, newer)
+    return decision if decision.text is None else _together(case, decision)
 
 
 def bar(case: Case) -> Silence | None:
@@ -80,7 +82,7 @@ def veto(case: Case, reply: Reply, *, doubtful: bool = False) -> Silence | None:
     reason = Reason(reply.reason)
     if reason in NOTICES and case.calendar.is_open(case.now):
         return Silence(reason=Reason.STALE)
-    newer = None if doubtful else _answered_later(case, Decision(reason=reason))
+    newer = None if doubtful else _answered_later(case, Decision(reason=reason, template=reply.template, text=reply.text))
     return Silence(reason=Reason.ANSWERED_WITH_LATER, detail=newer) if newer else None
 
 
@@ -119,13 +121,40 @@ def _allowed(case: Case, candidate: Candidate, said: list[Said]) -> Wording | Re
     return next((found for check in TEXT_CHECKS if (found := check(case, candidate, wording.text))), wording)
 
 
+def _together(case: Case, decision: Decision) -> Decision:
+    """One reply for several messages in a row: the newest one's, if it says as much, else this one's with what later ones ask beside it."""
+    newer = _answered_later(case, decision)
+    if newer is not None:
+        return _left_to(decision, newer)
+    texts = {decision.text: decision.template}
+    for each in case.later:
+        its_own = _alone(case, each)
+        if its_own.text is not None and decision.reason in ANSWERS and not is_courtesy(its_own.reason, each):
+            texts.setdefault(its_own.text, its_own.template)
+    whole = "\n\n".join(text for text in texts if text)
+    if len(texts) == 1 or len(whole) > LONGEST_TOGETHER:
+        return decision
+    return replace(decision, text=whole, beside=tuple(name for name in list(texts.values())[1:] if name))
+
+
+def _alone(case: Case, newer: Judged) -> Decision:
+    """What a later message would get by itself."""
+    return decide(replace(case, task=ReplyTask(judged=newer, first_contact=False), later=()))
+
+
 def _answered_later(case: Case, decision: Decision) -> str | None:
     """The id of a later message, the newest first, whose answer says as much as this one and so answers both."""
     for newer in reversed(case.later):
-        its_own = decide(replace(case, task=ReplyTask(judged=newer, first_contact=False), later=()))
-        if its_own.text is not None and (decision.reason not in ANSWERS or not is_courtesy(its_own.reason, newer)):
+        its_own = _alone(case, newer)
+        if its_own.text is not None and (decision.reason not in ANSWERS or _same(its_own, decision)):
             return newer.message.message_id
     return None
+
+
+def _same(its_own: Decision, decision: Decision) -> bool:
+    """Whether a later answer is this one again. Two commands are two questions, though one template answers them."""
+    again = its_own.template == decision.template and its_own.reason != Reason.COMMAND
+    return again or its_own.text == decision.text
 
 
 def _left_to(decision: Decision, newer: str) -> Decision:

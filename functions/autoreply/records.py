@@ -45,7 +45,7 @@ def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         after=_after(case),
         attempts=1 if state == "reserved" else 0,
         bundle=case.policy.bundle,
-        detail=decision.detail,
+        detail=decision.detail or (f"with {' '.join(decision.beside)}" if decision.beside else None),
         suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
     )
 

@@ -23,18 +23,19 @@ def enough_said(case: Case, said: list[Said]) -> Reason | None:
     limits, message = case.policy.book.limits, case.message
     allowed = message.reply.max_replies
     # Every message of the contact opens the platform's quota anew: what was said since this one came has drawn on it.
-    drawn = sum(each.at >= message.received_at for each in said)
+    whole = [each for each in said if each.kind != "+"]
+    drawn = sum(each.at >= message.received_at for each in whole)
     if allowed is not None and allowed - drawn <= limits.keep_for_people:
         return Reason.QUOTA_EXHAUSTED
-    return Reason.LOOP_GUARD if any(_spent(case, cap, said) for cap in limits.machine_replies) else None
+    return Reason.LOOP_GUARD if any(_spent(case, cap, whole) for cap in limits.machine_replies) else None
 
 
 def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:
     """Why this candidate says nothing new; None when it does."""
     if candidate.reason in NOTICES and _notice_given(case, said):
         return Reason.NOTICE_GIVEN
-    courtesy = is_courtesy(candidate.reason, case.judged)
-    if courtesy and any(each.at >= case.message.received_at for each in said):
+    since = [each for each in said if each.at >= case.message.received_at]
+    if any(is_courtesy(candidate.reason, case.judged) or each.rule == sign(candidate.template) for each in since):
         return Reason.ANSWERED_WITH_EARLIER
     limits = case.policy.book.limits
     recent = (each for each in said if case.now - each.at < limits.same_text)

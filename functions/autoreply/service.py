@@ -25,7 +25,8 @@ from functions.autoreply.records import conv_of, log, record_of, settle, tell_pe
 from functions.autoreply.sending import NOT_SENT, Try, conclude, finish, prepared, send
 from functions.channels.contract import SendResult
 from functions.common.errors import Unavailable
-from functions.common.ledger import Said, entry, entry_of, may_have_forgotten, reserved
+from functions.common.ledger import Said, entry, entry_of, may_have_forgotten, reserved, without
+from functions.common.origin import sign
 from functions.common.store import AlreadyRecorded, ConversationChanged, Reply
 from functions.common.wire import ReplyTask
 
@@ -85,7 +86,7 @@ def _answer(case: Case, desk: Desk, *, last_try: bool) -> None:
     if left and not last_try:
         raise ReplyPostponed("circuit open", left)
     sending = prepared(case, record_of(case, decision, "reserved"), desk)
-    desk.store.apply(case.conversation, reserved(case.conversation, _entry(case, decision)))
+    desk.store.apply(case.conversation, reserved(case.conversation, *_entries(case, decision)))
     return send(sending, desk)
 
 
@@ -107,6 +108,12 @@ def _entry(case: Case, decision: Decision) -> Said:
         text=decision.text or "",
         asked=case.message.text,
     )
+
+
+def _entries(case: Case, decision: Decision) -> tuple[Said, ...]:
+    """The reply's entry, and one for each other answer in it: the messages that asked for them will know that they are answered."""
+    whole = _entry(case, decision)
+    return (whole, *(replace(whole, kind="+", rule=sign(name), asked=sign(name)) for name in decision.beside))
 
 
 def _leave(case: Case, decision: Decision, desk: Desk) -> None:
@@ -137,7 +144,9 @@ def _resume(case: Case, earlier: Said | None, found: Reply | None, desk: Desk) -
 def _as_reserved(case: Case, earlier: Said | None) -> Reply:
     """The record that the first try would have written: the decision made again as of then. Without a text if it is no longer the same."""
     assert earlier is not None and case.conversation is not None
-    decision = decide(replace(case, now=earlier.at, later=()))
+    there = tuple(each for each in case.later if each.message.received_at <= earlier.at)
+    before = without(case.conversation, case.message.message_id)
+    decision = decide(replace(case, conversation=before, now=earlier.at, later=there))
     same = decision.text is not None and replace(_entry(case, decision), at=earlier.at) == earlier
     known = record_of(replace(case, now=earlier.at), decision, "reserved")
     return known if same else replace(known, reason=decision.reason.value, text=None, template=None)

@@ -24,12 +24,13 @@ SKEW = timedelta(minutes=1)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SKELETON = 300
 
-Kind = Literal["r", "n", "-"]
+Kind = Literal["r", "n", "+", "-"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One reply. `mark` stands for the message it answers; `kind`: a reply, a notice that nobody is there, or one that never left.
+    """One reply. `mark` stands for the message it answers; `kind`: a reply, a notice that nobody is there, another answer in the text of
+    the entry before it, or one that never left.
 
     `rule` stands for its template, `text` for its text, `asked` for the skeleton of what it answers. `at` is kept to the millisecond.
     """
@@ -71,9 +72,9 @@ def entry_of(conversation: Conversation | None, message_id: str) -> Said | None:
     return next((said for said in ledger(conversation) if said.mark == mark), None)
 
 
-def reserved(before: Conversation, said: Said) -> Conversation:
-    """The conversation with one more entry."""
-    return replace(before, replied=(*before.replied, _packed(said))[-KEPT:])
+def reserved(before: Conversation, *said: Said) -> Conversation:
+    """The conversation with a reply's entries."""
+    return replace(before, replied=(*before.replied, *map(_packed, said))[-KEPT:])
 
 
 def released(before: Conversation, message_id: str) -> Conversation:
@@ -82,6 +83,12 @@ def released(before: Conversation, message_id: str) -> Conversation:
     return replace(
         before, replied=tuple(_packed(replace(s, kind="-")) if s.mark == mark else _packed(s) for s in ledger(before))
     )
+
+
+def without(conversation: Conversation, message_id: str) -> Conversation:
+    """The conversation as it was before it was answered with this message's reply."""
+    mark = applied_mark(message_id)
+    return replace(conversation, replied=tuple(_packed(said) for said in ledger(conversation) if said.mark != mark))
 
 
 def may_have_forgotten(conversation: Conversation, received_at: datetime) -> bool:
@@ -103,7 +110,7 @@ def _packed(said: Said) -> str:
 def _unpacked(packed: str) -> Said:
     try:
         mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[17], packed[18:]
-        if kind not in ("r", "n", "-") or len(rest) != 15:
+        if kind not in ("r", "n", "+", "-") or len(rest) != 15:
             raise ValueError(kind)
     except (ValueError, IndexError):
         raise MalformedEnvelope("an entry of the ledger") from None

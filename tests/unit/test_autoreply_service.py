@@ -322,7 +322,7 @@ def test_a_conversation_that_never_rests_is_left_for_later():
 
 
 def test_a_newer_message_that_can_be_answered_takes_the_reply_with_it():
-    asked, newer = task(1, **KEYWORD), task(2, reply="invoice_how", needs_person=False, labels={"business": "enquiry"})
+    asked, newer = task(1, **KEYWORD), task(2, reply="return_how", needs_person=False, labels={"business": "enquiry"})
     desk = Fixture(asked)
     _meanwhile(desk, "apply", count=2)
     desk.store.messages = [newer.judged]
@@ -332,6 +332,41 @@ def test_a_newer_message_that_can_be_answered_takes_the_reply_with_it():
     assert desk.record(asked).suppressed == ("keyword return_how answered_with_later",)
     assert (desk.record(newer).state, len(desk.platform.bodies)) == ("sent", 1)
     assert desk.problems(asked) == ()
+
+
+def test_two_questions_in_a_row_get_one_reply_that_answers_both():
+    asked = task(1, **KEYWORD, labels={"business": "enquiry"})
+    newer = task(2, text="怎么开发票?", reply="invoice_how", needs_person=False, labels={"business": "enquiry"})
+    desk = Fixture(asked)
+    (conv,) = desk.store.conversations
+    desk.store.conversations[conv] = replace(desk.store.conversations[conv], count=2)
+    desk.store.messages = [newer.judged]
+    answer(asked, desk.desk)
+    answer(newer, desk.desk)
+    assert (desk.record(asked).state, desk.record(asked).detail) == ("sent", "with invoice_how")
+    assert (desk.record(newer).reason, len(desk.platform.bodies)) == ("answered_with_earlier", 1)
+    assert POLICY.book.render("invoice_how", "zh", {}) in json.loads(desk.platform.bodies[0])["text"]
+    assert desk.problems(asked) == ()
+
+
+@pytest.mark.parametrize("channel", ["generic", "twilio"])
+def test_a_reply_to_two_questions_is_made_out_again_after_a_crash(channel):
+    asked = task(1, channel=channel, **KEYWORD, labels={"business": "enquiry"})
+    newer = task(2, text="怎么开发票?", channel=channel, reply="invoice_how", labels={"business": "enquiry"})
+    desk = Fixture(asked)
+    (conv,) = desk.store.conversations
+    desk.store.conversations[conv] = replace(desk.store.conversations[conv], count=2)
+    desk.store.messages = [newer.judged]
+
+    def die() -> None:
+        raise Killed
+
+    desk.platform.hook = die
+    with pytest.raises(Killed):
+        answer(asked, desk.desk)
+    desk.platform.hook = lambda: None
+    answer(asked, desk.desk)
+    assert (desk.record(asked).state, len(set(desk.platform.bodies))) == ("sent" if channel == "generic" else "unknown", 1)
 
 
 def test_a_message_whose_entry_may_be_forgotten_is_looked_up_before_it_is_answered():

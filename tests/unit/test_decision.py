@@ -158,7 +158,7 @@ def test_a_window_that_is_still_open_is_used():
 )
 def test_the_last_reply_that_a_platform_allows_is_a_persons(allowed, drawn, reason):
     asked = task(9, now=OPEN - 5 * MINUTE, window=ReplyWindow(mode="window", max_replies=allowed), **QUESTION)
-    since = [_said(number, ago=number * MINUTE) for number in range(1, drawn + 1)]
+    since = [_said(number, ago=number * MINUTE, rule="invoice_how") for number in range(1, drawn + 1)]
     before = [_said(8, ago=6 * MINUTE)]  # drew on an earlier message's quota
     assert decide(case(asked), since + before).reason == reason
 
@@ -376,9 +376,43 @@ def test_a_courtesy_is_not_sent_after_a_reply_to_the_message_before_it():
 
 
 def test_a_reply_that_waited_leaves_the_word_to_a_later_one_unless_it_may_be_out():
-    waited = _burst({"reply": "invoice_how"}, reply="return_how")
+    waited = _burst({"reply": "return_how"}, reply="return_how")
     assert veto(waited, _reply()).reason == Reason.ANSWERED_WITH_LATER
     assert veto(waited, _reply(), doubtful=True) is None
+    assert veto(_burst({"reply": "invoice_how"}, reply="return_how"), _reply()) is None, "another question"
+
+
+def test_several_questions_in_a_row_are_answered_together_and_each_once():
+    asked = _burst(
+        {"text": "在吗"},
+        {"reply": "invoice_how"},
+        {"reply": "invoice_how"},
+        {"text": "谢谢", "reply": "thanks", "labels": {}},
+        reply="return_how",
+    )
+    decision = decide(asked, [])
+    answers = [POLICY.book.render(name, "zh", {}) for name in ("return_how", "invoice_how")]
+    assert (decision.reason, decision.text, decision.beside) == (Reason.KEYWORD, "\n\n".join(answers), ("invoice_how",))
+    beside = said(task(1), at=OPEN, rule="invoice_how", kind="+")
+    second = case(task(2, reply="invoice_how", labels={"business": "enquiry"}), now=OPEN + MINUTE)
+    assert decide(second, [said(task(1), at=OPEN), beside]).reason == Reason.ANSWERED_WITH_EARLIER
+
+
+def test_two_commands_in_a_row_are_two_questions():
+    asked = _burst({"text": "查询 B2"}, text="查询 A1")
+    decision = decide(asked, [])
+    assert decision.reason == Reason.COMMAND and "A1" in decision.text and "B2" in decision.text
+
+
+def test_answers_that_are_too_long_together_go_out_one_by_one():
+    policy = _with_template("invoice_how", zh="长" * 600)
+    asked = replace(_burst({"reply": "invoice_how"}, reply="return_how"), policy=policy)
+    assert decide(asked, []).text == POLICY.book.render("return_how", "zh", {})
+
+
+def test_another_answer_in_a_text_counts_towards_no_limit_of_replies():
+    before = [said(task(2), at=OPEN - MINUTE)] + [said(task(2), at=OPEN - MINUTE, rule=f"r{n}", kind="+") for n in range(5)]
+    assert decide(case(task(9, **QUESTION)), before).reason == Reason.KEYWORD
 
 
 def test_thanks_that_crossed_our_answer_get_none_of_their_own():
