@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format lint types validate build deploy bench test-engines lock clean
+.PHONY: help demo run test check format lint types validate build deploy bench test-engines train lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,13 +62,16 @@ build: .venv-sam/ready $(VENV)/run  ## sam build, without Docker
 deploy: build  ## sam deploy (ENV=dev, staging or prod)
 	@.venv-sam/bin/sam deploy --config-env $(or $(ENV),dev)
 
+train: $(VENV)/dev  ## make the model's weights again (ARGS=--licensed: with the licensed sets)
+	@$(BIN)/python -m training weights $(ARGS)
+
 bench: $(VENV)/dev .venv-sam/ready  ## every figure in the documents (ONLY=cold_start for one)
 	@$(BIN)/python -m bench $(ONLY)
 
 # Every lock agrees with the others that may share an environment or a process with it. UPGRADE=--upgrade for newer versions.
 LOCK := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
 lock:  ## resolve the dependencies again (needs uv)
-	@cd requirements && $(LOCK) run.in -o run.txt && $(LOCK) dev.in -c run.txt -o dev.txt && $(LOCK) sam.in -o sam.txt && $(LOCK) pip.in -o pip.txt
+	@cd requirements && $(LOCK) run.in -o run.txt && $(LOCK) dev.in -c run.txt -o dev.txt && $(LOCK) training.in -c dev.txt -o training.txt && $(LOCK) sam.in -o sam.txt && $(LOCK) pip.in -o pip.txt
 	@cd requirements && $(LOCK) bench.in -c dev.txt -o bench.txt
 	@cd infra/layers/deps && $(LOCK) requirements.in -c ../../../requirements/run.txt -o requirements.txt
 

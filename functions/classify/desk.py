@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.classify.escalations import EscalationBus
+from functions.classify.model.opinion import Model
+from functions.classify.model.shelf import Shelf
 from functions.classify.routing import TeamBook, read_teams
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.bundle import Bundle
@@ -26,10 +28,14 @@ class Handbook:
     bundle: str
     rules: RuleBook
     teams: TeamBook
+    model: Model | None = None
 
 
-def read_handbook(bundle: Bundle) -> Handbook:
-    """Compile a bundle; `BundleInvalid` when a section is missing, wrong, or a rule names a team that is not there."""
+def read_handbook(bundle: Bundle, shelf: Shelf | None = None) -> Handbook:
+    """Compile a bundle; `BundleInvalid` when a section is missing, wrong, or a rule names a team that is not there.
+
+    `shelf` keeps the weights that the bundle names; without one, those in the function's own zip are the only ones.
+    """
     for name in ("rules", "teams", "calendar"):
         if name not in bundle.sections:
             raise BundleInvalid(f"{name}: missing")
@@ -38,7 +44,7 @@ def read_handbook(bundle: Bundle) -> Handbook:
     for team, where in rules.teams().items():
         if team not in teams.names():
             raise BundleInvalid(f"{where}: no team {team}")
-    return Handbook(bundle.hash, rules, teams)
+    return Handbook(bundle.hash, rules, teams, (shelf or Shelf()).model(bundle.sections))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

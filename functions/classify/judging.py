@@ -1,15 +1,18 @@
-"""One message judged: rules give claims, claims give labels, and the same rules say what is to follow."""
+"""One message judged: rules and model give claims, claims give labels, and the rules say what is to follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from functions.classify.config import Action
 from functions.classify.labels import FLAGS, Claim, resolve
+from functions.classify.model.opinion import Model, Opinion
+from functions.classify.model.scoring import view
 from functions.classify.noise import is_noise
 from functions.classify.reading import Reading
 from functions.classify.rules import Examination, Fired, RuleBook
+from functions.classify.weighing import standing, unsure, weighed
 from functions.common.judgement import Firing, Judgement, Span
 
 NOISE_RULE = "noise"
@@ -40,22 +43,66 @@ class Verdict:
     consequences: Consequences
 
 
-def judge(book: RuleBook, reading: Reading) -> Verdict:
-    """Judge one message."""
+@dataclass(slots=True)
+class Claims:
+    """What rules and, where there is one, the model say of one message. `standing` are the rules' claims that the model leaves alone."""
+
+    model: Model | None
+    reading: Reading
+    standing: list[Claim] = field(default_factory=list)
+    opinion: Opinion | None = None
+
+    def hear(self, rule: str, claims: Iterable[Claim]) -> None:
+        """A rule's claims."""
+        self.standing += claims if self.model is None else standing(rule, claims, self.model.rules)
+
+    def ask(self, rules: Iterable[str]) -> None:
+        """The model, once the rules are known that fire on the text alone."""
+        text = view(self.reading)
+        # Of a picture without a word there is nothing to say.
+        if self.model and not text.isspace() and text:
+            self.opinion = self.model.opinion(self.model.scorer.features(text, rules))
+
+    def settled(self, firings: tuple[Firing, ...] = ()) -> Judgement:
+        """The labels on all that was said so far."""
+        if self.opinion is None:
+            return resolve(self.standing, language=self.reading.language, firings=firings)
+        return resolve(
+            weighed(self.standing, self.opinion),
+            language=self.reading.language,
+            firings=firings,
+            uncertain=unsure(self.standing, self.opinion),
+        )
+
+
+def judge(book: RuleBook, reading: Reading, model: Model | None = None) -> Verdict:
+    """Judge one message, by the rules alone where there is no model."""
     examination = book.examine(reading)
     fired = examination.first()
-    claims = [claim for rule in fired for claim in claims_of(rule.rule.then)]
-    noise = not claims and is_noise(reading.folded.text)
+    claims, noise = Claims(model, reading), _is_noise(fired, reading)
+    for rule in fired:
+        claims.hear(rule.rule.name, claims_of(rule.rule.then))
     if noise:
-        claims.append(Claim("spam", "noise", NOISE_SCORE))
-    later = examination.second(resolve(claims, language=reading.language))
-    claims += [claim for rule in later for claim in claims_of(rule.rule.then)]
+        claims.hear(NOISE_RULE, [Claim("spam", "noise", NOISE_SCORE)])
+    claims.ask(evidence(fired, noise=noise))
+    later = examination.second(claims.settled())
+    for rule in later:
+        claims.hear(rule.rule.name, claims_of(rule.rule.then))
     fired += later
     firings = [book.firing(rule, reading) for rule in fired]
     if noise:
         firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
-    judgement = resolve(claims, language=reading.language, firings=tuple(firings))
+    judgement = claims.settled(tuple(firings))
     return Verdict(judgement, _consequences(fired, _overreaching(fired, examination, judgement)))
+
+
+def evidence(fired: list[Fired], *, noise: bool) -> list[str]:
+    """The rules that the model hears of: those that fired on the text alone."""
+    return [rule.rule.name for rule in fired] + [NOISE_RULE] * noise
+
+
+def _is_noise(fired: list[Fired], reading: Reading) -> bool:
+    return not any(any(claims_of(rule.rule.then)) for rule in fired) and is_noise(reading.folded.text)
 
 
 def _overreaching(fired: list[Fired], examination: Examination, judgement: Judgement) -> set[str]:

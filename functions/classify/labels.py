@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -26,8 +26,13 @@ class Claim:
     score: float
 
 
-def resolve(claims: Iterable[Claim], *, language: str, firings: tuple[Firing, ...] = ()) -> Judgement:
-    """The label sheet filled in. Spam is nothing else: it has no content, business other, sentiment neutral, urgency normal."""
+def resolve(
+    claims: Iterable[Claim], *, language: str, firings: tuple[Firing, ...] = (), uncertain: Collection[str] = ()
+) -> Judgement:
+    """The label sheet filled in. Spam is nothing else: it has no content, business other, sentiment neutral, urgency normal.
+
+    `uncertain` names axes whose labels a person should look at.
+    """
     sure = _surest(claims)
     spam = _first(SPAM_ORDER, sure["spam"], "none")
     risk = _listed(get_args(Risk), sure["risk"])
@@ -40,7 +45,8 @@ def resolve(claims: Iterable[Claim], *, language: str, firings: tuple[Firing, ..
         for value, score in values.items()
         if axis in axes and value in _values(axes[axis])
     }
-    return Judgement(**axes, language=language, scores=scores, firings=firings)
+    doubtful = tuple(axis for axis in axes if axis in uncertain)
+    return Judgement(**axes, language=language, scores=scores, uncertain=doubtful, firings=firings)
 
 
 def _of_a_customer(sure: dict[str, dict[str, float]], risk: tuple[str, ...]) -> dict[str, Any]:

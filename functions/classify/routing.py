@@ -124,7 +124,10 @@ def _is_for_people(judgement: Judgement) -> bool:
 
 
 def _is_wanted(judgement: Judgement, wanted: Consequences) -> bool:
-    return judgement.spam == "none" if wanted.needs_person is None else wanted.needs_person
+    if wanted.needs_person is None:
+        # What may be spam is not dropped unseen.
+        return judgement.spam == "none" or "spam" in judgement.uncertain
+    return wanted.needs_person
 
 
 def _points(table: PointsTable, judgement: Judgement, first_contact: bool) -> dict[str, int]:

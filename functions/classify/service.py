@@ -127,7 +127,7 @@ def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbo
         heard=standing.heard,
         calendars=handbook.teams.calendars,
     )
-    verdict = judge(handbook.rules, reading)
+    verdict = judge(handbook.rules, reading, handbook.model)
     routing = route(
         verdict,
         handbook.teams,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, partial
 
 from functions.classify.desk import Desk, read_handbook
 from functions.classify.escalations import EscalationBus
+from functions.classify.model.shelf import Shelf
 from functions.classify.settings import Settings
 from functions.common.aws import client
-from functions.common.bundle import BundleSource, fetch_from_s3
+from functions.common.bundle import BundleSource, fetch_from_s3, weights_from_s3
 from functions.common.clock import system_clock
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
@@ -26,7 +27,7 @@ def desk() -> Desk:
     telemetry = Telemetry("classify")
     handbooks = BundleSource(
         settings.bundle_path.read_bytes(),
-        read_handbook,
+        partial(read_handbook, shelf=Shelf(weights_from_s3(client("s3"), settings.config_bucket))),
         fetch=fetch_from_s3(client("s3"), settings.config_bucket),
         clock=system_clock,
         telemetry=telemetry,

@@ -19,6 +19,8 @@ from functions.common.errors import BundleInvalid
 from functions.common.telemetry import Telemetry
 
 CURRENT_KEY = "bundles/current.json"
+# Files that a bundle names by their hash lie beside it: they never change, and every bundle that named one can come back.
+WEIGHTS_KEY = "bundles/weights/"
 LOOK_EVERY = timedelta(seconds=30)
 DEFAULT_PATH = Path(__file__).parent.parent / "bundle.json"
 
@@ -112,5 +114,22 @@ def fetch_from_s3(s3: Any, bucket: str) -> Callable[[str | None], tuple[bytes, s
                 return None
             raise
         return answer["Body"].read(), answer["ETag"]
+
+    return fetch
+
+
+def weights_from_s3(s3: Any, bucket: str) -> Callable[[str], bytes]:
+    """How the model's weights are fetched by their hash; `BundleInvalid` where the bucket has no such file."""
+    from botocore.exceptions import ClientError
+
+    def fetch(name: str) -> bytes:
+        try:
+            answer = s3.get_object(Bucket=bucket, Key=WEIGHTS_KEY + name)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                raise BundleInvalid(f"model.weights: no file {name} was ever published") from None
+            raise
+        content: bytes = answer["Body"].read()
+        return content
 
     return fetch

@@ -52,7 +52,10 @@ class Firing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Every axis of the label sheet; `scores` holds 0…1 for each value a machine set, keyed `axis.value`."""
+    """Every axis of the label sheet; `scores` holds 0…1 for each value a machine set, keyed `axis.value`.
+
+    `uncertain` names the axes on which the model was not sure enough and no rule had a say.
+    """
 
     business: Business = "other"
     also: tuple[Business, ...] = ()
@@ -65,6 +68,7 @@ class Judgement:
     opt_out: bool = False
     language: str = "zh"
     scores: dict[str, float] = field(default_factory=dict)
+    uncertain: tuple[str, ...] = ()
     firings: tuple[Firing, ...] = ()
 
 

@@ -7,9 +7,11 @@ import typer
 from infra.cli.archive import archive
 from infra.cli.campaigns import campaigns
 from infra.cli.channels import channels
+from infra.cli.classify import classify
 from infra.cli.config import config
 from infra.cli.contact import contact
 from infra.cli.demo import demo
+from infra.cli.evaluate import evaluate
 from infra.cli.export import export
 from infra.cli.faq import faq
 from infra.cli.person import person
@@ -39,6 +41,8 @@ app.command()(run)
 app.command()(demo)
 app.command()(export)
 app.command()(unpack)
+app.command()(classify)
+app.command()(evaluate)
 app.command()(restore)
 app.command()(search)
 app.command()(stop)

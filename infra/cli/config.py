@@ -40,11 +40,13 @@ def publish(
     """Check, compile and publish: every function takes it up within thirty seconds."""
     from functions.common.aws import client
     from functions.common.bundle import CURRENT_KEY, dump_bundle
+    from infra.cli.weights import publish_weights
 
     with _one_line():
         bundle = checked(directory)
         _keeps_teams(bundle, bucket, set(drop_team or ()))
         document = dump_bundle(bundle.sections)
+        publish_weights(bundle.sections, directory, bucket)
         client("s3").put_object(Bucket=bucket, Key=CURRENT_KEY, Body=document, Metadata={"bundle": bundle.hash})
         _give_notices(directory)
     print(f"published {bundle.hash}")
@@ -84,6 +86,7 @@ def checked(directory: Path = CONFIG) -> Bundle:
     from functions.common.bundle import read_bundle
     from functions.common.errors import BundleInvalid
     from functions.escalate.policy import read_policy as read_escalation
+    from infra.cli.weights import shelf_of
 
     bundle = read_bundle(compile_bundle(directory))
     for section in ("rules", "teams", "replies", "faq", "outgoing", "calendar", "duty", "retention"):
@@ -94,7 +97,7 @@ def checked(directory: Path = CONFIG) -> Bundle:
     read_retention(bundle.sections["retention"])
     templates = read_replies(bundle.sections["replies"]).names
     _knows_teams(bundle)
-    rules, channels = read_handbook(bundle).rules, set(names())
+    rules, channels = read_handbook(bundle, shelf_of(directory)).rules, set(names())
     for template, where in rules.templates().items():
         if template not in templates:
             raise BundleInvalid(f"{where}: replies.yaml has no template {template}")

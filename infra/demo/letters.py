@@ -216,7 +216,11 @@ MORNING_POST: tuple[Letter, ...] = (
         ),
         202,
         native_id="a18",
-        expected={"a18": answered("keyword", "finance", "waiting", business="after_sales", content=["refund"], kind="mixed")},
+        expected={
+            "a18": answered(
+                "keyword", "finance", "waiting", business="after_sales", content=["refund", "product"], kind="mixed"
+            )
+        },
     ),
     other(
         "generic",
@@ -289,7 +293,7 @@ LATER_POST: tuple[Letter, ...] = (
     wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
     sms("+14155550103", "START", "6", answered("keyword", "frontdesk", "idle", opt_out=False)),
     app("app-gao", "请问门店可以停车吗?", "c1", answered("faq", "frontdesk", "waiting", business="enquiry")),
-    app("app-cao", "查询 QH20261124", "c2", answered("command", "frontdesk", "waiting")),
+    app("app-cao", "查询 QH20261124", "c2", answered("command", "warehouse", "waiting")),
     other(
         "generic",
         "three messages in a row",
@@ -305,7 +309,7 @@ LATER_POST: tuple[Letter, ...] = (
         expected={
             "c3": unanswered("answered_with_later", "frontdesk", "idle"),
             "c4": unanswered("nothing_to_say", "frontdesk", "idle"),
-            "c5": answered("keyword", "finance", "waiting", business="after_sales"),
+            "c5": answered("keyword", "finance", "waiting", business="enquiry"),
         },
     ),
     other(

@@ -27,6 +27,7 @@ from functions.autoreply.records import _LOGGED
 from functions.channels import contract, registry
 from functions.classify.config import Action, Condition, Labels, RulesSection
 from functions.classify.escalations import DETAIL_TYPE
+from functions.classify.model.shelf import ModelSection
 from functions.classify.team_config import TeamsSection
 from functions.common.calendar import WEEKDAYS
 from functions.common.judgement import CHINESE
@@ -57,6 +58,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "outgoing": Outgoing,
     "retention": Retention,
     "duty": Duty,
+    "model": ModelSection,
 }
 GRAMMAR = (Condition, Action, Labels)
 

@@ -1,0 +1,148 @@
+"""What the model says of a message, in the words of the label sheet, each with a probability, and where it is not sure enough.
+
+Margins become probabilities by what was measured on messages that the heads had not seen: a slope and an offset a lane; the values of
+an axis of which there can be only one share one. `bars` are chosen there too: how probable a value must be to be said, and how probable
+what is said of an axis must be for the axis not to be `uncertain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp
+from typing import Any
+
+from functions.classify.model.scoring import Features, Scorer
+from functions.classify.model.weights import Weights
+from functions.common.errors import BundleInvalid
+
+# A lane's place, and the value of its axis that it stands for.
+Lane = tuple[int, str]
+# Of these axes exactly one value holds.
+SINGLE = ("business", "sentiment")
+SEVERAL = ("content", "risk")
+FLAGS = ("wants_human", "opt_out")
+MEANT_NOTHING = 0.6
+# What is about as likely as not is said, however likely something else is.
+LIKELY = 0.4
+_LOWEST, _HIGHEST = 0.01, 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """`values` by axis (for a flag `true`, or none), `scores` by `axis.value`, and the axes on which the model is not sure."""
+
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    uncertain: frozenset[str] = frozenset()
+
+
+class Model:
+    """Weights ready for use. `rules`: those it was trained with, each with the labels that it may claim over the model's head."""
+
+    def __init__(self, weights: Weights, bars: Mapping[str, float] | None = None) -> None:
+        self.hash = weights.hash
+        self.scorer = Scorer(weights)
+        header: dict[str, Any] = weights.header
+        self.rules: dict[str, frozenset[str]] = {name: frozenset(labels) for name, labels in header["rules"].items()}
+        self._slopes: list[float] = header["slopes"]
+        self._offsets: list[float] = header["offsets"]
+        self._favour: dict[str, float] = header["favour"]
+        self.bars: dict[str, float] = _bars(header["bars"], bars or {})
+        self._axes: dict[str, list[Lane]] = {}
+        for place, lane in enumerate(self.scorer.lanes):
+            axis, _, value = lane.partition(".")
+            self._axes.setdefault(axis, []).append((place, value))
+        self._least_said = [self._bar(*lane.split(".")) for lane in self.scorer.lanes]
+        self._least_sure = {axis: self.bars.get(f"sure.{axis}", 0.0) for axis in self._axes}
+
+    def opinion(self, features: Features) -> Opinion:
+        """What the features say."""
+        return self.judged(self.scorer.margins(features))
+
+    def judged(self, margins: list[float]) -> Opinion:
+        """What one number a lane says."""
+        logits = self._logits(margins)
+        values: dict[str, tuple[str, ...]] = {}
+        scores: dict[str, float] = {}
+        unsure: list[str] = []
+        for axis, lanes in self._axes.items():
+            said, sure = self._of_axis(axis, lanes, logits)
+            values[axis] = tuple(said)
+            for value, probability in said.items():
+                scores[f"{axis}.{value}"] = _rounded(probability)
+            if sure < self._least_sure[axis]:
+                unsure.append(axis)
+        return Opinion(values, scores, frozenset(unsure))
+
+    def probabilities(self, margins: list[float]) -> dict[str, float]:
+        """Every lane's probability, for whoever measures them."""
+        logits = self._logits(margins)
+        known: dict[str, float] = {}
+        for axis, lanes in self._axes.items():
+            of_axis = _shares(lanes, logits) if axis in SINGLE else {value: _sigmoid(logits[place]) for place, value in lanes}
+            known |= {f"{axis}.{value}": probability for value, probability in of_axis.items()}
+        return known
+
+    def _logits(self, margins: list[float]) -> list[float]:
+        return [slope * margin + offset for slope, margin, offset in zip(self._slopes, margins, self._offsets, strict=True)]
+
+    def _of_axis(self, axis: str, lanes: list[Lane], logits: list[float]) -> tuple[dict[str, float], float]:
+        """The values said with their probabilities, and how sure the least sure of these decisions is."""
+        if axis in SINGLE:
+            known, favour = _shares(lanes, logits), self._favour
+            best = max(known, key=lambda value: known[value] * favour[f"{axis}.{value}"])
+            return {best: known[best]}, known[best]
+        if axis == "spam":
+            return self._of_spam(lanes, logits)
+        said, sure = dict[str, float](), 1.0
+        for place, value in lanes:
+            probability = _sigmoid(logits[place])
+            sure = min(sure, max(probability, 1 - probability))
+            if probability >= self._least_said[place]:
+                said[value] = probability
+        if axis == "content" and len(said) > 1:
+            least = min(LIKELY, max(said.values()) * self.bars["beside.content"])
+            said = {value: probability for value, probability in said.items() if probability >= least}
+        if axis == "urgency":
+            said = said or {"normal": 1 - probability}
+            sure = next(iter(said.values()))
+        return said, sure
+
+    def _of_spam(self, lanes: list[Lane], logits: list[float]) -> tuple[dict[str, float], float]:
+        """Whether it is spam is one question, which kind of it another."""
+        genuine = _sigmoid(logits[lanes[0][0]])
+        if 1 - genuine < self.bars["say.spam"]:
+            return {"none": genuine}, genuine
+        kinds = _shares(lanes[1:], logits)
+        kind = max(kinds, key=kinds.__getitem__)
+        if kind == "noise" and (1 - genuine) * kinds[kind] < MEANT_NOTHING:
+            # An order number by itself looks like noise, and somebody waits for an answer to it.
+            return {"none": genuine}, genuine
+        return {kind: (1 - genuine) * kinds[kind]}, 1 - genuine
+
+    def _bar(self, axis: str, value: str) -> float:
+        return self.bars.get(f"say.{axis}.{value}", self.bars.get(f"say.{axis}", 0.5))
+
+
+def _bars(measured: dict[str, float], wanted: Mapping[str, float]) -> dict[str, float]:
+    for name in wanted:
+        if name not in measured:
+            raise BundleInvalid(f"model.bars.{name}: the weights have no such bar; they have {', '.join(sorted(measured))}")
+    return {**measured, **wanted}
+
+
+def _shares(lanes: list[Lane], logits: list[float]) -> dict[str, float]:
+    most = max(logits[place] for place, _ in lanes)
+    powers = {value: exp(max(-60.0, logits[place] - most)) for place, value in lanes}
+    total = sum(powers.values())
+    return {value: power / total for value, power in powers.items()}
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + exp(-max(-60.0, min(60.0, logit))))
+
+
+def _rounded(probability: float) -> float:
+    """Nothing is known for certain, and a stored item has no room for more digits."""
+    return round(min(_HIGHEST, max(_LOWEST, probability)), 2)

@@ -1,0 +1,83 @@
+"""A file of weights: read whole or refused, named by its hash.
+
+`PRW1`, the SHA-256 of all that follows, the length of the header as four bytes, the header (JSON), then compressed: the features'
+hashes (four bytes each, ascending), and for each a row of one signed byte a lane. Little-endian throughout. A file that is cut short,
+altered, or written by a version with other features is `WeightsInvalid`; nothing of it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from functions.common.errors import BundleInvalid
+
+MAGIC = b"PRW1"
+# Changed with whatever changes what a feature's hash stands for.
+FEATURES = 1
+# No file of ours comes near: whoever puts another in its place does not fill the memory.
+LARGEST = 40_000_000
+
+
+class WeightsInvalid(BundleInvalid):
+    """A file of weights that cannot be used. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """`header` as it was written; `keys` and `rows` as bytes; `hash` names the file: 64 hex digits of its content."""
+
+    hash: str
+    header: dict[str, Any]
+    keys: bytes
+    rows: bytes
+
+    @property
+    def lanes(self) -> list[str]:
+        """The questions answered, `axis.value` each."""
+        lanes: list[str] = self.header["lanes"]
+        return lanes
+
+
+def dump_weights(header: dict[str, Any], keys: bytes, rows: bytes) -> bytes:
+    """The file: the same bytes for the same weights."""
+    written = json.dumps(header | {"features": FEATURES}, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    rest = len(written).to_bytes(4, "little") + written + zlib.compress(keys + rows, 9)
+    return MAGIC + sha256(rest).digest() + rest
+
+
+def read_weights(document: bytes) -> Weights:
+    """Parse a file of weights; `WeightsInvalid` says what is wrong with it."""
+    if document[: len(MAGIC)] != MAGIC:
+        raise WeightsInvalid("weights: not a file of weights")
+    rest = document[len(MAGIC) + 32 :]
+    if sha256(rest).digest() != document[len(MAGIC) : len(MAGIC) + 32]:
+        raise WeightsInvalid("weights: cut short or altered")
+    header, body = _parts(rest)
+    if header.get("features") != FEATURES:
+        raise WeightsInvalid(f"weights: made for features {header.get('features')}, and these are {FEATURES}")
+    count, lanes = header["count"], len(header["lanes"])
+    if len(body) != count * (4 + lanes):
+        raise WeightsInvalid("weights: not as many rows as the header says")
+    return Weights(weights_hash(document), header, body[: 4 * count], body[4 * count :])
+
+
+def weights_hash(document: bytes) -> str:
+    """The name of a file of weights: of its content alone."""
+    return sha256(document).hexdigest()
+
+
+def _parts(rest: bytes) -> tuple[dict[str, Any], bytes]:
+    size = int.from_bytes(rest[:4], "little")
+    try:
+        header = json.loads(rest[4 : 4 + size])
+        inflater = zlib.decompressobj()
+        body = inflater.decompress(rest[4 + size :], LARGEST)
+    except (ValueError, zlib.error) as error:
+        raise WeightsInvalid(f"weights: {type(error).__name__}") from None
+    if inflater.unconsumed_tail:
+        raise WeightsInvalid(f"weights: more than {LARGEST} bytes")
+    return header, body

@@ -1,0 +1,44 @@
+"""Rules and model put together: what a merchant's rule says stands, and the model says the rest.
+
+Rules that the model was trained with are evidence in it, for it has seen what their word is worth; those that were nearly always
+right there may still claim their labels over its head. A rule that the model has never met is the merchant's own word, and always wins.
+On risk and flags rules and model add up: what one of them sees is not taken back by the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from functions.classify.labels import FLAGS, Claim
+from functions.classify.model.opinion import Opinion
+
+# On these every rule is heard, whatever the model thinks of it.
+ADDED_UP = ("risk", *FLAGS)
+# What holds when nobody says anything takes no room in a stored message.
+_NOTHING = ("normal", "neutral", "none")
+_ONE_VALUE = ("business", "urgency", "sentiment", "spam")
+
+
+def standing(rule: str, claims: Iterable[Claim], known: Mapping[str, frozenset[str]]) -> list[Claim]:
+    """Of what a rule claims, that which stands beside a model that knows these rules."""
+    if rule not in known:
+        return list(claims)
+    return [claim for claim in claims if claim.axis in ADDED_UP or f"{claim.axis}.{claim.value}" in known[rule]]
+
+
+def weighed(claims: list[Claim], opinion: Opinion) -> list[Claim]:
+    """The rules' standing claims and the model's own, none of which contradicts them."""
+    taken = {claim.axis for claim in claims if claim.axis in _ONE_VALUE}
+    own = [
+        Claim(axis, value, opinion.scores[f"{axis}.{value}"])
+        for axis, values in opinion.values.items()
+        if axis not in taken
+        for value in values
+        if value not in _NOTHING
+    ]
+    return [*claims, *own]
+
+
+def unsure(claims: list[Claim], opinion: Opinion) -> frozenset[str]:
+    """The axes on which nobody is sure: the model is not, and no rule has claimed them."""
+    return opinion.uncertain - {claim.axis for claim in claims}

@@ -1,0 +1,1 @@
+"""What `postroom evaluate` and `postroom train` measure."""

@@ -1,0 +1,98 @@
+"""`postroom classify` and `postroom evaluate`, as people and scripts use them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from infra.cli.app import app
+from infra.judgement.figures import AXES, measured
+
+KEYS = {"business", "content", "urgency", "sentiment", "spam", "risk", "wants_human", "opt_out", "language"}
+
+
+def run(*arguments: str, stdin: str = "", code: int = 0) -> str:
+    outcome = CliRunner().invoke(app, list(arguments), input=stdin)
+    assert outcome.exit_code == code, outcome.output
+    return outcome.output
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_line_becomes_one_object_in_the_form_of_the_label_sheet() -> None:
+    first, second = objects(run("classify", stdin='请问这款多少钱\n\n{"text": "转人工", "id": 7}\n'))
+    assert set(first) >= KEYS
+    assert (first["business"], first["content"]) == ("enquiry", ["price"])
+    assert second["wants_human"] is True
+
+
+def test_labels_come_with_scores_spans_and_rules_in_the_text_as_given() -> None:
+    text = "我的电话13912345678，收到的货 少了一件，麻烦补寄"
+    (said,) = objects(run("classify", stdin=text + "\n"))
+    assert said["business"] == "after_sales"
+    assert 0 < said["scores"]["business.after_sales"] <= 1
+    for spans in (*said["spans"].values(), *(rule["spans"] for rule in said["rules"])):
+        assert all(0 <= start < end <= len(text) for start, end in spans)
+    words = [text[start:end] for start, end in said["spans"]["business.after_sales"]]
+    assert any("补" in word or "少" in word for word in words)
+    assert any("少了一件" in text[slice(*span)] for rule in said["rules"] for span in rule["spans"])
+
+
+def test_explaining_names_label_score_and_words() -> None:
+    out = run("classify", "--explain", stdin="客服态度太差了，我要投诉\n")
+    assert "business.complaint" in out
+    assert "rule complaint-in-words" in out
+
+
+def test_any_bytes_are_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"\xff\xfe\n{not json\n" + "😀".encode() * 500 + b"\n")
+    assert len(objects(run("classify", str(path)))) == 3
+
+
+def test_an_object_without_a_text_is_one_clear_line() -> None:
+    out = run("classify", stdin='{"message": "x"}\n', code=1)
+    assert "line 1: no `text`" in out
+
+
+def test_evaluating_prints_every_axis_that_the_file_labels(tmp_path: Path) -> None:
+    path = tmp_path / "right.jsonl"
+    rows = [
+        {"text": "请问这款多少钱", "business": "enquiry", "content": ["price"], "wants_human": False},
+        {"text": "转人工", "business": "complaint", "wants_human": True},
+    ]
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    figures = json.loads(run("evaluate", str(path), "--json"))
+    assert set(figures) == {"messages", "business", "content", "wants_human"}
+    assert (figures["business"]["accuracy"], figures["content"]["messages"]) == (0.5, 1)
+    assert figures["business"]["confusion"] == [{"right": "complaint", "said": "other", "count": 1}]
+    assert figures["wants_human"]["values"]["true"] == {
+        "precision": 1.0, "recall": 1.0, "f1": 1.0, "right": 1, "said": 1, "hits": 1,
+    }  # fmt: skip
+    assert "confused: complaint as other 1" in run("evaluate", str(path))
+
+
+def test_a_line_that_is_no_labelled_message_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "right.jsonl"
+    path.write_text('{"text": "a"}\n[]\n', encoding="utf-8")
+    assert "right.jsonl:2" in run("evaluate", str(path), code=1)
+
+
+def test_scores_that_are_what_they_claim_have_no_calibration_error() -> None:
+    said = {"business": "enquiry", "scores": {"business.enquiry": 0.75}, "uncertain": []}
+    rows = [({"business": right}, said) for right in ("enquiry", "enquiry", "enquiry", "other")]
+    figures = measured(rows)["business"]
+    assert figures["calibration"] == {"bins": [{"count": 4, "score": 0.75, "right": 0.75}], "error": 0.0}
+    assert figures["values"]["enquiry"]["precision"] == 0.75
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_every_axis_can_be_measured(axis: str) -> None:
+    label: Any = [] if axis in ("content", "risk") else (False if axis in ("wants_human", "opt_out") else AXES[axis][0])
+    assert measured([({axis: label}, {axis: label, "scores": {}})])[axis]["accuracy"] == 1.0

@@ -1,0 +1,100 @@
+"""From messages to a file of weights: heads, calibration, what rules are worth, in whole numbers; the same bytes for the same messages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functions.classify.judging import NOISE_RULE, claims_of
+from functions.classify.model.weights import dump_weights
+from functions.classify.weighing import ADDED_UP
+from training.calibration import Calibration, calibrate
+from training.corpus import Library, Row
+from training.heads import KINDS, Heads, fit, out_of_fold
+from training.labels import LANES, says
+from training.seed import EVERY_AXIS
+
+# A rule may speak over the model's head where it was right this often, and often enough for that to be more than luck.
+NEARLY_ALWAYS, OFTEN = 0.95, 10
+LARGEST = 127
+
+
+def weights_of(rows: Sequence[Row], folds: Sequence[int], library: Library, *, made_of: dict[str, Any]) -> bytes:
+    """A file of weights made of all these messages, calibrated on each as its fold was left out."""
+    margins, _ = out_of_fold(rows, folds)
+    even = evened(margins)
+    # What says nothing of most axes has nothing to say of bars.
+    whole = [place for place, row in enumerate(rows) if row.example.axes == EVERY_AXIS]
+    calibration = calibrate(added(margins, even)[whole], [rows[place].example for place in whole])
+    return packed(fit(rows), even, calibration, library, trusted(rows, library), made_of=made_of)
+
+
+def evened(margins: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What each lane's margins are multiplied by, for n-grams and concepts to have an equal say."""
+    return {kind: 1 / np.maximum(of_kind.std(axis=0), 1e-6) for kind, of_kind in margins.items()}
+
+
+def added(margins: dict[str, np.ndarray], even: dict[str, np.ndarray]) -> np.ndarray:
+    """The margins of both kinds as one."""
+    total: np.ndarray = sum(margins[kind] * even[kind] for kind in KINDS)  # type: ignore[assignment]
+    return total
+
+
+def trusted(rows: Sequence[Row], library: Library) -> dict[str, list[str]]:
+    """Every shipped rule, with the labels for which these messages show that its word can be taken."""
+    hits: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    claims = {entry.name: [f"{claim.axis}.{claim.value}" for claim in claims_of(entry.then)] for entry in library.rules}
+    claims[NOISE_RULE] = ["spam.noise"]
+    for row in rows:
+        for rule in row.rules:
+            for label in claims[rule]:
+                hits[rule, label].append(says(row.example, label))
+    found: dict[str, list[str]] = {name: [] for name in sorted(claims)}
+    for (rule, label), right in sorted(hits.items()):
+        if not label.startswith(ADDED_UP) and len(right) >= OFTEN and sum(right) >= NEARLY_ALWAYS * len(right):
+            found[rule].append(label)
+    return found
+
+
+def packed(
+    heads: Heads,
+    even: dict[str, np.ndarray],
+    calibration: Calibration,
+    library: Library,
+    rules: dict[str, list[str]],
+    *,
+    made_of: dict[str, Any],
+) -> bytes:
+    """Heads in signed bytes, each lane and kind with its own scale."""
+    header: dict[str, Any] = {
+        "lanes": list(LANES),
+        "bias": _plain(sum(heads[kind].bias * even[kind] for kind in KINDS)),
+        "scales": {},
+        "slopes": _plain(calibration.slopes),
+        "offsets": _plain(calibration.offsets),
+        "favour": calibration.favour,
+        "bars": calibration.bars,
+        "rules": rules,
+        "concepts": library.concepts,
+        "made_of": made_of,
+    }
+    table: dict[int, np.ndarray] = {}
+    for kind in KINDS:
+        weights = heads[kind].weights * even[kind]
+        scale = np.maximum(np.abs(weights).max(axis=0), 1e-9) / LARGEST
+        header["scales"][kind] = _plain(scale)
+        for key, row in zip(heads[kind].keys, np.rint(weights / scale).astype(np.int8), strict=True):
+            # The two kinds' hashes meet about once in a hundred thousand; who comes first keeps the row.
+            table.setdefault(key, row)
+    keys = sorted(table)
+    header["count"] = len(keys)
+    rows = np.stack([table[key] for key in keys]) if keys else np.zeros((0, len(LANES)), np.int8)
+    return dump_weights(header, np.array(keys, "<u4").tobytes(), rows.tobytes())
+
+
+def _plain(numbers: Any) -> list[float]:
+    """Numbers as JSON, with digits enough and no more, so that the last bits of a sum make no other file."""
+    return [float(f"{number:.6g}") for number in np.asarray(numbers)]
