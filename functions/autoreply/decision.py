@@ -82,7 +82,11 @@ def veto(case: Case, reply: Reply, *, doubtful: bool = False) -> Silence | None:
     reason = Reason(reply.reason)
     if reason in NOTICES and case.calendar.is_open(case.now):
         return Silence(reason=Reason.STALE)
-    newer = None if doubtful else _answered_later(case, Decision(reason=reason, template=reply.template, text=reply.text))
+    newer = (
+        None
+        if doubtful
+        else _answered_later(_by_themselves(case), Decision(reason=reason, template=reply.template, text=reply.text))
+    )
     return Silence(reason=Reason.ANSWERED_WITH_LATER, detail=newer) if newer else None
 
 
@@ -123,13 +127,13 @@ def _allowed(case: Case, candidate: Candidate, said: list[Said]) -> Wording | Re
 
 def _together(case: Case, decision: Decision) -> Decision:
     """One reply for several messages in a row: the newest one's, if it says as much, else this one's with what later ones ask beside it."""
-    newer = _answered_later(case, decision)
+    later = _by_themselves(case)
+    newer = _answered_later(later, decision)
     if newer is not None:
         return _left_to(decision, newer)
     texts = {decision.text: decision.template}
-    for each in case.later:
-        its_own = _alone(case, each)
-        if its_own.text is not None and decision.reason in ANSWERS and not is_courtesy(its_own.reason, each):
+    for each, its_own in later:
+        if decision.reason in ANSWERS and not is_courtesy(its_own.reason, each):
             texts.setdefault(its_own.text, its_own.template)
     whole = "\n\n".join(text for text in texts if text)
     if len(texts) == 1 or len(whole) > LONGEST_TOGETHER:
@@ -137,16 +141,16 @@ def _together(case: Case, decision: Decision) -> Decision:
     return replace(decision, text=whole, beside=tuple(name for name in list(texts.values())[1:] if name))
 
 
-def _alone(case: Case, newer: Judged) -> Decision:
-    """What a later message would get by itself."""
-    return decide(replace(case, task=ReplyTask(judged=newer, first_contact=False), later=()))
+def _by_themselves(case: Case) -> list[tuple[Judged, Decision]]:
+    """What later messages would get by themselves, of those that would get anything."""
+    alone = ((each, decide(replace(case, task=ReplyTask(judged=each, first_contact=False), later=()))) for each in case.later)
+    return [(each, its_own) for each, its_own in alone if its_own.text is not None]
 
 
-def _answered_later(case: Case, decision: Decision) -> str | None:
+def _answered_later(later: list[tuple[Judged, Decision]], decision: Decision) -> str | None:
     """The id of a later message, the newest first, whose answer says as much as this one and so answers both."""
-    for newer in reversed(case.later):
-        its_own = _alone(case, newer)
-        if its_own.text is not None and (decision.reason not in ANSWERS or _same(its_own, decision)):
+    for newer, its_own in reversed(later):
+        if decision.reason not in ANSWERS or _same(its_own, decision):
             return newer.message.message_id
     return None
 
