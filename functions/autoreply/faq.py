@@ -16,6 +16,7 @@ from functions.autoreply.phrase_index import Likeness, PhraseIndex
 from functions.autoreply.replybook import Answered
 from functions.autoreply.templates import Language
 from functions.common.errors import BundleInvalid
+from functions.common.masking import placeholders, without
 
 THRESHOLD = 0.45
 MARGIN = 0.06
@@ -98,7 +99,8 @@ class FaqBook:
 
     def like(self, question: str, language: Language, *, floor: float = KINDRED, most: int = 3) -> list[Likeness]:
         """The entries most like the question, best first, whether or not they are like enough to be its answer."""
-        return self._indexes[language].like(question, floor=floor, most=most)
+        # What was masked is nobody's word.
+        return self._indexes[language].like(without(question, placeholders(question)), floor=floor, most=most)
 
     def text(self, name: str, language: Language) -> str | None:
         """An entry's answer in a language; None when it has none."""

@@ -14,7 +14,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import pairwise, repeat
@@ -181,17 +181,3 @@ def jaccard(one: str, other: str) -> float:
     """How much of their features two texts share, 0…1: 1 for two that say the same in the same words."""
     ours, theirs = features(one), features(other)
     return len(ours & theirs) / len(ours | theirs) if ours or theirs else 1.0
-
-
-def near_identical(texts: Iterable[str], *, at_least: float) -> Iterator[list[str]]:
-    """Texts in groups, each like its group's first one by `jaccard`. Quadratic in the number of groups."""
-    groups: list[tuple[set[str], list[str]]] = []
-    for text in texts:
-        ours = features(text)
-        for theirs, group in groups:
-            if len(ours & theirs) >= at_least * len(ours | theirs):
-                group.append(text)
-                break
-        else:
-            groups.append((ours, [text]))
-    return (group for _, group in groups)

@@ -9,6 +9,7 @@ from functions.autoreply.case import Case, Decision
 from functions.autoreply.desk import ConversationAwaited, Desk
 from functions.autoreply.reasons import Reason
 from functions.autoreply.said import counted
+from functions.autoreply.suggestions import suggestions
 from functions.common import keys
 from functions.common.errors import Unavailable
 from functions.common.ledger import released
@@ -46,6 +47,7 @@ def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         attempts=1 if state == "reserved" else 0,
         bundle=case.policy.bundle,
         detail=decision.detail or (f"with {' '.join(decision.beside)}" if decision.beside else None),
+        suggestions=tuple(each.mark() for each in suggestions(case)),
         suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
     )
 

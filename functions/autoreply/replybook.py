@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from typing import Protocol
 
 from functions.autoreply.commands import Command
 from functions.autoreply.outgoing import Outgoing
+from functions.autoreply.phrase_index import Likeness
 from functions.autoreply.templates import Language, Template, TemplateInvalid
 from functions.common.calendar import Calendar
 
@@ -109,6 +110,12 @@ class Answers(Protocol):
 
     def answer(self, question: str, language: Language) -> Answered | None:
         """The answer that fits the question well enough; None when none does."""
+
+    def like(self, question: str, language: Language, *, floor: float, most: int) -> Sequence[Likeness]:
+        """The entries most like the question, best first."""
+
+    def text(self, name: str, language: Language) -> str | None:
+        """An entry's answer in a language; None when it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

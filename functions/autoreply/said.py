@@ -27,7 +27,8 @@ def enough_said(case: Case, said: list[Said]) -> Reason | None:
     drawn = sum(each.at >= message.received_at for each in whole)
     if allowed is not None and allowed - drawn <= limits.keep_for_people:
         return Reason.QUOTA_EXHAUSTED
-    return Reason.LOOP_GUARD if any(_spent(case, cap, whole) for cap in limits.machine_replies) else None
+    machines = [each for each in whole if each.kind != "p"]
+    return Reason.LOOP_GUARD if any(_spent(case, cap, machines) for cap in limits.machine_replies) else None
 
 
 def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:

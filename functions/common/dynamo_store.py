@@ -29,7 +29,7 @@ from functions.common.store import (
     Status,
     flagged,
 )
-from functions.common.table import ConditionFailed, Item, Table
+from functions.common.table import Change, ConditionFailed, Item, Table
 from functions.common.wire import judged_from, plain
 
 _TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at", "waiting_since"}
@@ -83,6 +83,14 @@ class DynamoStore:
         return None if item is None else bytes(item["sealed"])
 
     def apply(self, before: Conversation, after: Conversation) -> None:
+        change = self.change(before, after)
+        try:
+            self._update(after.conv, change.expression, change.values, change.condition)
+        except ConditionFailed:
+            raise ConversationChanged(after.conv) from None
+
+    def change(self, before: Conversation, after: Conversation) -> Change:
+        """The update that `apply` makes, for a transaction that holds more."""
         # A conversation that was never written has no attributes yet: every one of the new ones is a change.
         old = self._item(before) if before.rev else {}
         new = self._item(replace(after, rev=before.rev + 1))
@@ -95,10 +103,8 @@ class DynamoStore:
         condition = "attribute_not_exists(#rev)"
         if before.rev:
             condition, values[":was"] = "#rev = :was", before.rev
-        try:
-            self._update(after.conv, expression, values, condition)
-        except ConditionFailed:
-            raise ConversationChanged(after.conv) from None
+        pk = keys.conversation_pk(after.conv)
+        return Change(pk=pk, sk=keys.CONVERSATION_SK, expression=expression, condition=condition, values=values)
 
     def flag(self, conv: str, problem: str, *, team: str, due_at: datetime) -> None:
         for _ in range(_TRIES):
@@ -323,7 +329,7 @@ def _reply_from(item: Item) -> Reply:
     _, ts13, h = item["sk"].split("#")
     known = {name: item[name] for name in _REPLY_FIELDS if name in item}
     known["at"] = from_iso(known["at"])
-    known["suppressed"] = tuple(known.get("suppressed", ()))
+    known["suppressed"], known["suggestions"] = (tuple(known.get(name, ())) for name in ("suppressed", "suggestions"))
     return Reply(message_id=f"{item['pk'].removeprefix('C#')}.{ts13}.{h}", **known)
 
 

@@ -24,13 +24,13 @@ SKEW = timedelta(minutes=1)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SKELETON = 300
 
-Kind = Literal["r", "n", "+", "-"]
+Kind = Literal["r", "n", "+", "-", "p"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """One reply. `mark` stands for the message it answers; `kind`: a reply, a notice that nobody is there, another answer in the text of
-    the entry before it, or one that never left.
+    the entry before it, one that never left, or a person's reply.
 
     `rule` stands for its template, `text` for its text, `asked` for the skeleton of what it answers. `at` is kept to the millisecond.
     """
@@ -77,6 +77,12 @@ def reserved(before: Conversation, *said: Said) -> Conversation:
     return replace(before, replied=(*before.replied, *map(_packed, said))[-KEPT:])
 
 
+def spoken(before: Conversation, reply_id: str, *, at: datetime, text: str) -> Conversation:
+    """The conversation with a person's reply: it draws on the platform's quota, and answers what was there already."""
+    said = entry(reply_id, at=at, notice=False, rule="", text=text, asked=None)
+    return reserved(before, replace(said, kind="p"))
+
+
 def released(before: Conversation, message_id: str) -> Conversation:
     """The conversation with a reply noted as never sent. Its entry stays: it proves that the message was seen to."""
     mark = applied_mark(message_id)
@@ -110,7 +116,7 @@ def _packed(said: Said) -> str:
 def _unpacked(packed: str) -> Said:
     try:
         mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[17], packed[18:]
-        if kind not in ("r", "n", "+", "-") or len(rest) != 15:
+        if kind not in ("r", "n", "+", "-", "p") or len(rest) != 15:
             raise ValueError(kind)
     except (ValueError, IndexError):
         raise MalformedEnvelope("an entry of the ledger") from None

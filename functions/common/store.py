@@ -55,7 +55,8 @@ class Conversation:
     `count` messages were applied; `applied` holds short marks of the last eight. `vouched` are the marks of the person's ids that a
     platform vouches for beyond this account, each noted under that id before it stands here (`identity`). `said` keeps what is needed to
     know the last few texts again, and `campaign` names the last one that many senders sent too.
-    `replied` is the ledger of replies (`ledger`), `person_at` when a person last answered; a `blocked` contact gets no machine's replies;
+    `replied` is the ledger of replies (`ledger`), `person_at` when a person last answered, `taken_by` who sees to it; a
+    `blocked` contact gets no machine's replies;
     `recalled` marks messages that were taken back. `tags` are what people say of the contact (`vip`), `heard` when its last messages came
     (`classify.contacts`), `waiting_since` since when a person must act.
     """
@@ -85,6 +86,7 @@ class Conversation:
     campaign: str | None = None
     replied: tuple[str, ...] = ()
     person_at: datetime | None = None
+    taken_by: str | None = None
     blocked: bool = False
     recalled: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -109,6 +111,7 @@ class Reply:
 
     `variant`: which of its template's wordings was sent, where it has several; `after`: the template and variant that this message follows.
     `suppressed`: replies that were not sent, each as its reason, its template and why, with spaces between.
+    `suggestions` for a person who answers: each as where it comes from, its name and how well it fits (`autoreply.suggestions`).
     `state` unknown: the platform may or may not have delivered it; a person has been told.
     """
 
@@ -126,6 +129,7 @@ class Reply:
     bundle: str | None = None
     detail: str | None = None
     suppressed: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

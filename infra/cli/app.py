@@ -12,8 +12,10 @@ from infra.cli.config import config
 from infra.cli.contact import contact
 from infra.cli.demo import demo
 from infra.cli.evaluate import evaluate
+from infra.cli.explain import explain
 from infra.cli.export import export
 from infra.cli.faq import faq
+from infra.cli.inbox import conversation, inbox
 from infra.cli.person import person
 from infra.cli.restore import restore
 from infra.cli.rights import erase_person, export_person
@@ -45,6 +47,8 @@ app.command()(classify)
 app.command()(evaluate)
 app.command()(restore)
 app.command()(search)
+app.command()(explain)
+app.command()(inbox)
 app.command()(stop)
 app.command()(start)
 app.command()(stops)
@@ -54,6 +58,7 @@ app.command()(topics)
 app.add_typer(channels, name="channels")
 app.add_typer(config, name="config")
 app.add_typer(contact, name="contact")
+app.add_typer(conversation, name="conversation")
 app.add_typer(faq, name="faq")
 person.command("export")(export_person)
 person.command("erase")(erase_person)

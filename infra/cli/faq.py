@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli.bundle import CONFIG
+from infra.cli.faq_gaps import gaps
 from infra.cli.place import Json, one_line, say
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 faq = typer.Typer(help="Try the answers to frequent questions; see what they lack.", no_args_is_help=True)
 
+faq.command()(gaps)
 Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
 
 

@@ -1,0 +1,68 @@
+"""What people did with conversations, in DynamoDB: each step changes the conversation and adds its line, in one transaction.
+
+A line is the item `Z#` of the conversation, the moment and the line's own id. Lines are never changed, but for what became of a reply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from functions.common import keys
+from functions.common.clock import from_iso, to_ms
+from functions.common.dynamo_store import DynamoStore
+from functions.common.handling import Action
+from functions.common.store import Conversation, ConversationChanged
+from functions.common.table import Change, ConditionFailed, Item
+from functions.common.wire import plain
+
+
+class ConversationActions:
+    """The audit of one stack, beside its store."""
+
+    def __init__(self, store: DynamoStore) -> None:
+        self._store = store
+
+    def act(self, before: Conversation, after: Conversation, action: Action) -> None:
+        """Change a conversation and say who did; `ConversationChanged` when it is no longer `before`, and nothing is written then."""
+        item = {"action": action.verb} | {name: value for name, value in plain(action).items() if name not in ("id", "verb")}
+        line = Change(
+            pk=keys.conversation_pk(before.conv),
+            sk=_sk(action),
+            expression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
+            condition="attribute_not_exists(pk)",
+            values={f":{name}": value for name, value in item.items()},
+        )
+        try:
+            self._store.table.update_all([self._store.change(before, after), line])
+        except ConditionFailed:
+            raise ConversationChanged(before.conv) from None
+
+    def conclude(self, conv: str, action: Action, before: Conversation, after: Conversation) -> None:
+        """Say what became of a reserved reply, with the conversation as it is then; `ConversationChanged` as for `act`."""
+        values = {":state": action.state, ":outcome": action.outcome or "", ":was": "reserved"}
+        line = Change(
+            pk=keys.conversation_pk(conv),
+            sk=_sk(action),
+            expression="SET #state = :state, #outcome = :outcome",
+            condition="#state = :was",
+            values=values,
+        )
+        try:
+            self._store.table.update_all([self._store.change(before, after), line])
+        except ConditionFailed:
+            raise ConversationChanged(conv) from None
+
+    def of(self, conv: str) -> list[Action]:
+        """What people did with a conversation, oldest first; looks at masked texts (`unmask`) too."""
+        found = self._store.table.query("pk = :pk AND begins_with(sk, :z)", {":pk": keys.conversation_pk(conv), ":z": "Z#"})
+        return list(map(_action, found))
+
+
+def _sk(action: Action) -> str:
+    return f"Z#{to_ms(action.at):013d}#{action.id}"
+
+
+def _action(item: Item) -> Action:
+    known = {field.name: item[field.name] for field in fields(Action) if field.name in item}
+    known |= {"id": item["sk"].rpartition("#")[2], "verb": item["action"], "at": from_iso(item["at"])}
+    return Action(**({"why": item.get("reason", "")} | known))

@@ -1,0 +1,181 @@
+"""`postroom inbox` and `postroom conversation`: what waits for people, and what they do about it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.bundle import CONFIG
+from infra.cli.place import Json, Shards, TableName, one_line, say, table_of
+
+if TYPE_CHECKING:
+    from functions.common.store import Conversation
+    from infra.inbox.waiting import Waiting
+
+    Step = Callable[[Conversation, datetime], Conversation]
+
+conversation = typer.Typer(help="See a conversation; take, answer, release, resolve or hold it.", no_args_is_help=True)
+
+Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
+By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="Who acts.")]
+Why = Annotated[str, typer.Option("--why", help="Why; it stays with the conversation.")]
+Conv = Annotated[str, typer.Argument(metavar="CONVERSATION", help="As `postroom inbox` names it.")]
+
+
+def inbox(
+    *,
+    table: TableName,
+    shards: Shards = 4,
+    team: Annotated[list[str] | None, typer.Option(help="Only this team; may be given more than once.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many conversations.")] = 20,
+    directory: Directory = CONFIG,
+    as_json: Json = False,
+) -> None:
+    """List what waits for people, most urgent first, with suggested replies."""
+    from functions.common.clock import system_clock
+    from functions.common.dynamo_store import DynamoStore
+    from infra.cli.bundle import read_sections
+    from infra.inbox.setting import policy_in
+    from infra.inbox.waiting import shown, waiting
+
+    with one_line():
+        now, store = system_clock(), DynamoStore(table_of(table), shards=shards)
+        teams = team or sorted(read_sections(directory)["teams"]["teams"])
+        found = list(shown(store, policy_in(directory), waiting(store, teams, now=now, limit=limit), now=now))
+    words = "\n".join(_entry(each, now) for each in found) or "nothing waits"
+    say({"waiting": [_plain(each, now) for each in found]}, words, as_json=as_json)
+
+
+@conversation.command()
+def show(conv: Conv, table: TableName, shards: Shards = 4, directory: Directory = CONFIG, as_json: Json = False) -> None:
+    """Show a conversation: messages, replies, what people did, what could be answered."""
+    from functions.common.clock import system_clock
+    from infra.inbox.setting import people_desk, policy_in
+    from infra.inbox.story import conversation_story, told
+    from infra.inbox.waiting import suggested
+
+    with one_line():
+        desk = people_desk(table, shards, by="", stage="")
+        there, messages = desk.conversation(conv), desk.store.messages(conv)
+        now = system_clock()
+        made = suggested(desk.store, policy_in(directory), there, messages[-1], now=now) if messages else ()
+        story = conversation_story(there, messages, desk.store.reply, desk.actions.of(conv), made)
+    say(story, told(story), as_json=as_json)
+
+
+@conversation.command()
+def take(conv: Conv, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+    """See to a conversation: machines are silent in it for `takeover_minutes`."""
+    from functions.common.handling import taken
+
+    _done((table, shards, by), conv, "take", why, lambda before, at: taken(before, by=by, at=at))
+
+
+@conversation.command()
+def release(conv: Conv, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+    """Lift a hold and end a takeover: a person still has to act by the due time, and machines may speak again."""
+    from functions.common.handling import released
+
+    _done((table, shards, by), conv, "release", why, lambda before, _: released(before))
+
+
+@conversation.command()
+def resolve(conv: Conv, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+    """Close a conversation; a new message opens it again if it needs a person."""
+    from functions.common.handling import resolved
+
+    _done((table, shards, by), conv, "resolve", why, lambda before, _: resolved(before))
+
+
+@conversation.command()
+def hold(
+    conv: Conv,
+    *,
+    table: TableName,
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="What is to be reviewed; one word is best, it is listed among the holds.")],
+    shards: Shards = 4,
+    directory: Directory = CONFIG,
+) -> None:
+    """Keep a conversation for review: machines are silent in it until it is released."""
+    from functions.common.handling import held
+    from infra.cli.bundle import read_sections
+
+    with one_line():
+        team = str(read_sections(directory)["teams"]["default"])
+    _done((table, shards, by), conv, "hold", why, lambda before, at: held(before, why=why, team=team, at=at))
+
+
+@conversation.command()
+def reply(
+    conv: Conv,
+    text: Annotated[str, typer.Argument(help="What to send.")],
+    *,
+    table: TableName,
+    by: By,
+    shards: Shards = 4,
+    stage: Annotated[
+        str, typer.Option(envvar="STAGE", help="The stack's parameter Stage: part of the secrets' names.")
+    ] = "dev",
+    anyway: Annotated[bool, typer.Option("--anyway", help="Although the check of what goes out objects.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Although an earlier reply may be out.")] = False,
+    simulators: Annotated[
+        str | None, typer.Option(envvar="PLATFORM_API_ORIGIN", help="Where a local stack's simulated platforms listen.")
+    ] = None,
+    directory: Directory = CONFIG,
+) -> None:
+    """Answer as a person, through the channel, within its window and its quota. Exit 1 if it is not known to have gone out."""
+    from infra.inbox.setting import people_desk
+
+    with one_line():
+        desk = people_desk(table, shards, by=by, stage=stage, directory=directory, override=simulators)
+        action = desk.reply(conv, text, anyway=anyway, again=again)
+    print(f"{action.state}" + (f" ({action.outcome})" if action.state != "sent" else ""))
+    if action.state != "sent":
+        raise typer.Exit(1)
+
+
+def _done(where: tuple[str, int, str], conv: str, verb: str, why: str, step: Step) -> None:
+    from infra.inbox.setting import people_desk
+
+    table, shards, by = where
+    with one_line():
+        after = people_desk(table, shards, by=by, stage="").do(conv, verb, why, step)
+    print(f"{conv}: {verb}, now {after.status}")
+
+
+def _entry(each: Waiting, now: datetime) -> str:
+    there = each.conversation
+    due = f"{there.due_at:%m-%d %H:%MZ}" if there.due_at else ""
+    about = [there.status, *there.hold, *there.problems, *([f"taken by {there.taken_by}"] if there.taken_by else [])]
+    late = " OVERDUE" if each.overdue(now) else ""
+    lines = [
+        f"{there.conv}  {there.team}  {there.priority}  due {due}{late}  {there.channel}/{there.account}  {', '.join(about)}"
+    ]
+    if each.newest is not None:
+        lines.append(f"    {_short(each.newest.message.text or f'({each.newest.message.kind})')}")
+    lines += [f"    → {_short(made.text)}  ({made.source} {made.name}, {made.score:.2f})" for made in each.suggestions]
+    return "\n".join(lines)
+
+
+def _plain(each: Waiting, now: datetime) -> dict[str, Any]:
+    from functions.common.wire import plain
+
+    there = plain(each.conversation)
+    wanted = ("conv", "channel", "account", "team", "status", "priority", "due_at", "hold", "problems", "taken_by")
+    newest = each.newest
+    return {name: there[name] for name in wanted if name in there} | {
+        "overdue": each.overdue(now),
+        "newest": None if newest is None else {"message_id": newest.message.message_id, "text": newest.message.text},
+        "suggestions": plain(each.suggestions),
+    }
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 100 else f"{flat[:99]}…"

@@ -1,0 +1,149 @@
+"""The whole story of a message, or of a conversation, for people: masked as it is stored, and as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from functions.autoreply.suggestions import Suggestion
+from functions.classify.reading import words
+from functions.common.clock import to_iso
+from functions.common.handling import Action
+from functions.common.judgement import CHINESE, Firing, Judged, Judgement
+from functions.common.ledger import entry_of, ledger
+from functions.common.store import Conversation, Reply
+from functions.common.wire import plain
+
+_AXES = ("business", "also", "content", "urgency", "sentiment", "spam", "risk", "wants_human", "opt_out", "language")
+
+
+def message_story(judged: Judged, reply: Reply | None, conversation: Conversation | None) -> dict[str, Any]:
+    """What was said of a message and why, what was decided about an answer, what else could have been said, and what became of it."""
+    message = judged.message
+    return {
+        "message_id": message.message_id,
+        "conversation": conversation and conversation.conv,
+        "channel": message.channel,
+        "account": message.account,
+        "kind": message.kind,
+        "text": message.text,
+        "masked": judged.masked,
+        "received_at": to_iso(message.received_at),
+        "judged_by": judged.bundle,
+        "labels": {axis: plain(getattr(judged.judgement, axis)) for axis in _AXES} | {"scores": judged.judgement.scores},
+        "rules": [_firing(firing, judged) for firing in judged.judgement.firings],
+        "routing": plain(judged.routing) | {"due_at": to_iso(judged.routing.due_at)},
+        "reply": None if reply is None else _reply(reply),
+        "ledger": _ledger(conversation, message.message_id),
+        "now": None if conversation is None else {"status": conversation.status, "hold": list(conversation.hold)},
+    }
+
+
+def conversation_story(
+    conversation: Conversation,
+    messages: Iterable[Judged],
+    reply: Callable[[str], Reply | None],
+    actions: Iterable[Action],
+    suggestions: Iterable[Suggestion],
+) -> dict[str, Any]:
+    """A conversation's messages, each with its reply, what people did, and what could be answered to the newest."""
+    known = plain(conversation)
+    left_out = ("applied", "replied", "said", "vouched", "unarchived_from")
+    return {
+        "conversation": {name: value for name, value in known.items() if name not in left_out},
+        "messages": [_line(judged, reply(judged.message.message_id)) for judged in messages],
+        "actions": [plain(action) for action in actions],
+        "suggestions": [plain(each) for each in suggestions],
+    }
+
+
+def told(story: dict[str, Any]) -> str:
+    """A conversation's story as lines."""
+    about = story["conversation"]
+    head = f"{about['conv']}  {about['channel']}/{about['account']}  {about.get('status', 'idle')}"
+    extra = [f"{name} {about[name]}" for name in ("team", "due_at", "taken_by", "hold", "problems") if about.get(name)]
+    lines = [" · ".join((head, *extra))]
+    for message in story["messages"]:
+        lines.append(f"{message['at']}  ← {message['text'] or '(' + message['kind'] + ')'}   [{message['message_id']}]")
+        if (answer := message["reply"]) is not None:
+            lines.append(f"{'':26}→ {answer['state']} ({answer['reason']}) {answer.get('text') or ''}".rstrip())
+    for action in story["actions"]:
+        said = f" “{action['text']}” {action.get('state', '')}" if action.get("text") else ""
+        why = f": {action['why']}" if action.get("why") else ""
+        lines.append(f"{action['at']}  {action['verb']} by {action['by']}{why}{said}")
+    lines += [f"suggested: {each['text']}  ({each['source']} {each['name']})" for each in story["suggestions"]]
+    return "\n".join(lines)
+
+
+def explained(story: dict[str, Any]) -> str:
+    """A message's story as lines."""
+    labels, routing, reply = story["labels"], story["routing"], story["reply"]
+    lines = [
+        f"{story['message_id']}  {story['channel']}/{story['account']}  {story['received_at']}  bundle {story['judged_by']}",
+        f"text       {story['text'] or '(' + story['kind'] + ')'}",
+        f"masked     {', '.join(f'{kind} {count}' for kind, count in story['masked'].items()) or 'nothing'}",
+        f"labels     {_labels(labels)}",
+    ]
+    lines += [
+        f"rule       {rule['rule']} (version {rule['version']}): {', '.join(map(repr, rule['words'])) or 'no words'}"
+        for rule in story["rules"]
+    ]
+    wanted = [
+        f"team {routing['team']}",
+        f"due {routing['due_at']}",
+        f"priority {routing['priority']} {routing.get('points', {})}",
+    ]
+    wanted += [f"{name} {routing[name]}" for name in ("hold", "escalate", "tags", "reply", "no_reply") if routing.get(name)]
+    lines.append(f"routing    {'; '.join(wanted)}")
+    if reply is None:
+        return "\n".join([*lines, "reply      nothing is decided yet"])
+    lines.append(
+        f"decision   {reply['reason']}" + (f" ({reply['detail']})" if reply.get("detail") else "") + f", {reply['at']}"
+    )
+    lines += [f"not said   {each['reason']} {each['template']}: {each['because']}" for each in reply["suppressed"]]
+    sent = f"reply      {reply['state']}"
+    sent += "".join(f", {name} {reply[name]}" for name in ("template", "variant", "attempts", "outcome") if reply.get(name))
+    lines.append(f"{sent}; decided by bundle {reply.get('bundle')}")
+    if reply.get("text"):
+        lines.append(f"           {reply['text']}")
+    lines += [f"suggested  {mark}" for mark in reply.get("suggestions", ())]
+    return "\n".join([*lines, f"now        {story['now']['status']}"] if story["now"] else lines)
+
+
+def _firing(firing: Firing, judged: Judged) -> dict[str, Any]:
+    said = words(judged.message)
+    spans = [{"start": span.start, "end": span.end} for span in firing.spans]
+    return {
+        "rule": firing.rule,
+        "version": firing.version,
+        "spans": spans,
+        "words": [said[s.start : s.end] for s in firing.spans],
+    }
+
+
+def _reply(reply: Reply) -> dict[str, Any]:
+    suppressed = [dict(zip(("reason", "template", "because"), each.split(" "), strict=False)) for each in reply.suppressed]
+    known: dict[str, Any] = plain(reply)
+    return known | {"suppressed": suppressed}
+
+
+def _ledger(conversation: Conversation | None, message_id: str) -> dict[str, Any] | None:
+    entry = entry_of(conversation, message_id)
+    return None if entry is None else {"at": to_iso(entry.at), "kind": entry.kind, "of": len(ledger(conversation))}
+
+
+def _line(judged: Judged, reply: Reply | None) -> dict[str, Any]:
+    message = judged.message
+    return {
+        "message_id": message.message_id,
+        "at": to_iso(message.received_at),
+        "kind": message.kind,
+        "text": message.text,
+        "reply": None if reply is None else _reply(reply),
+    }
+
+
+def _labels(labels: dict[str, Any]) -> str:
+    chosen = Judgement()
+    said = [f"{axis} {labels[axis]}" for axis in _AXES[1:] if labels[axis] != plain(getattr(chosen, axis))]
+    return "; ".join((f"business {labels['business']} {CHINESE['business'][labels['business']]}", *said))

@@ -1,0 +1,237 @@
+"""What people do: the inbox, a conversation taken, answered, released, held, resolved; told and explained; crash-safe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from functions.common.dynamo_actions import ConversationActions
+from functions.common.dynamo_store import DynamoStore
+from functions.common.ledger import ledger
+from infra.cli.app import app
+from infra.inbox.desk import CannotAnswer, PeopleDesk
+from infra.inbox.setting import people_desk
+from tests.fakes.deaths import Death, Watch, When, watching
+from tests.fakes.house import House, open_house
+
+AT = datetime.now(UTC).replace(microsecond=0)
+runner = CliRunner()
+
+
+def hear(house: House, contact: str, text: str, *, channel: str = "generic", native_id: str = "m1") -> str:
+    simulator = house.simulators[channel]
+    more = {"at": AT, "signed_at": AT} if channel == "generic" else {}
+    assert house.receive(channel, simulator.text(contact, text, native_id=native_id, **more))["statusCode"] < 300
+    house.pump()
+    (item,) = [found for found in house.of_kind("@") if found["contact"] == contact]
+    return str(item["pk"].removeprefix("C#"))
+
+
+def desk(house: House, *, by: str = "mei") -> PeopleDesk:
+    return people_desk(house.table, 4, by=by, stage="local", override=house.platforms.origin)
+
+
+def postroom(house: House, *words: str, code: int = 0) -> str:
+    origin = ["--simulators", house.platforms.origin, "--stage", "local"] if words[:2] == ("conversation", "reply") else []
+    by = ["--by", "mei"] if words[0] == "conversation" and words[1] != "show" else []
+    result = runner.invoke(app, [*words, "--table", house.table, *by, *origin])
+    assert result.exit_code == code, result.output
+    return result.output.strip() if code else result.stdout.strip()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with open_house(tmp_path, only=("generic", "wechat_oa")) as opened:
+        yield opened
+
+
+def test_what_waits_is_listed_most_urgent_first_with_suggestions(house: House) -> None:
+    asks = hear(house, "u1", "转人工,我想退货,怎么退")
+    burns = hear(house, "u2", "你们的充电宝昨晚冒烟起火,把我的手烫伤了", native_id="m2")
+    pays = hear(house, "u3", "把钱转账到我卡上", native_id="m3")
+    listed = json.loads(postroom(house, "inbox", "--json"))["waiting"]
+    assert [each["conv"] for each in listed] == [burns, pays, asks]
+    assert [each["status"] for each in listed] == ["escalated", "held", "waiting"]
+    said = listed[2]["suggestions"]
+    assert 1 <= len(said) <= 3 and len({each["text"] for each in said}) == len(said)
+    assert any(each["name"] in ("returns", "return_how") for each in said)
+    assert "→ 需要退换货时" in postroom(house, "inbox") and "nothing waits" in postroom(house, "inbox", "--team", "booking")
+
+
+def test_a_hold_is_lifted_and_a_conversation_is_closed_and_opened_again(house: House) -> None:
+    conv = hear(house, "u1", "把钱转账到我卡上")
+    store = DynamoStore(desk(house).store.table, shards=4)
+    assert store.conversation(conv).status == "held"  # type: ignore[union-attr]
+    assert (
+        postroom(house, "conversation", "release", conv, "--why", "a refund they are owed") == f"{conv}: release, now waiting"
+    )
+    assert "neither held nor taken" in postroom(house, "conversation", "release", conv, code=1)
+    assert postroom(house, "conversation", "resolve", conv).endswith("now resolved")
+    assert "resolved already" in postroom(house, "conversation", "resolve", conv, code=1)
+    assert postroom(house, "inbox") == "nothing waits"
+    closed = store.conversation(conv)
+    assert closed and (closed.hold, closed.due_at, closed.problems) == ((), None, ())
+    hear(house, "u1", "还是想问一下退款", native_id="m9")
+    assert store.conversation(conv).status == "waiting"  # type: ignore[union-attr]
+    assert postroom(house, "conversation", "hold", conv, "--why", "fraud").endswith("now held")
+    assert store.conversation(conv).hold == ("fraud",)  # type: ignore[union-attr]
+    lines = ConversationActions(store).of(conv)
+    assert [(each.verb, each.by, each.why, each.status) for each in lines] == [
+        ("release", "mei", "a refund they are owed", "waiting"),
+        ("resolve", "mei", "", "resolved"),
+        ("hold", "mei", "fraud", "held"),
+    ]
+    assert "no conversation" in postroom(house, "conversation", "take", "a" * 16, code=1)
+
+
+def test_a_person_answers_through_the_channel_and_machines_fall_silent(house: House) -> None:
+    conv = hear(house, "u1", "我想谈谈代理合作")
+    before = len(house.said())
+    assert postroom(house, "conversation", "take", conv).endswith("now waiting")
+    assert postroom(house, "conversation", "reply", conv, "您好,请问您在哪个城市?") == "sent"
+    assert house.said()[before:] == [("generic", "u1", "您好,请问您在哪个城市?")]
+    store = desk(house).store
+    there = store.conversation(conv)
+    assert there and (there.status, there.taken_by, there.due_at) == ("idle", "mei", None) and there.person_at
+    assert [each.kind for each in ledger(there)][-1] == "p"
+    hear(house, "u1", "几点开门", native_id="m5")
+    (_, second) = sorted(house.of_kind("R#"), key=lambda item: item["at"])
+    assert second["reason"] == "taken_over" and len(house.said()) == before + 1
+    shown = postroom(house, "conversation", "show", conv)
+    assert "“您好,请问您在哪个城市?” sent" in shown and "take by mei" in shown and "none (taken_over)" in shown
+
+
+def test_what_must_not_go_out_is_refused_to_people_too_unless_they_insist(house: House) -> None:
+    conv = hear(house, "u1", "我想谈谈代理合作")
+    before = len(house.said())
+    told = postroom(house, "conversation", "reply", conv, "打给我13912345678", code=1)
+    assert "personal data (mobile)" in told and len(house.said()) == before
+    assert "there is nothing in it" in postroom(house, "conversation", "reply", conv, " ", code=1)
+    assert postroom(house, "conversation", "reply", conv, "打给我13912345678", "--anyway") == "sent"
+    (line,) = house.of_kind("Z#")
+    assert line["text"] == "打给我〔手机号〕" and house.said()[-1][2] == "打给我13912345678"
+
+
+def test_the_last_replies_of_a_platforms_quota_are_peoples_and_then_there_are_none(house: House) -> None:
+    conv = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
+    at_desk = desk(house)
+    allowed = at_desk.store.messages(conv)[0].message.reply.max_replies
+    there = at_desk.store.conversation(conv)
+    assert allowed and there
+    left = allowed - len(ledger(there))
+    for number in range(left):
+        assert at_desk.reply(conv, f"第{number}句").state == "sent"
+    with pytest.raises(CannotAnswer, match="used up"):
+        at_desk.reply(conv, "再一句")
+    assert len(house.of_kind("Z#")) == left
+
+
+def test_a_window_that_is_shut_is_said_before_anything_is_reserved(house: House) -> None:
+    conv = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
+    at_desk = desk(house)
+    late = PeopleDesk(
+        **{name: getattr(at_desk, name) for name in PeopleDesk.__dataclass_fields__ if name != "clock"},
+        clock=lambda: AT + timedelta(days=30),
+    )
+    with pytest.raises(CannotAnswer, match="window closed"):
+        late.reply(conv, "您好")
+    assert house.of_kind("Z#") == []
+
+
+def test_a_platform_that_refuses_leaves_the_quota_and_the_conversation_as_they_were(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from functions.channels import registry
+    from functions.channels.contract import SendResult
+
+    conv = hear(house, "u1", "我想谈谈代理合作")
+    adapter = registry.adapter("generic")
+    monkeypatch.setattr(type(adapter), "send", lambda *_: SendResult(outcome="invalid", code="400"))
+    assert postroom(house, "conversation", "reply", conv, "您好", code=1) == "failed (invalid)"
+    there = desk(house).store.conversation(conv)
+    assert there and there.status == "waiting" and [each.kind for each in ledger(there)][-1] == "-"
+    monkeypatch.setattr(type(adapter), "send", lambda *_: SendResult(outcome="unknown", code="timeout"))
+    assert postroom(house, "conversation", "reply", conv, "您好", code=1) == "unknown (unknown)"
+    assert desk(house).store.conversation(conv).status == "waiting"  # type: ignore[union-attr]
+
+
+@contextmanager
+def dying(at: int, when: When) -> Iterator[None]:
+    with watching(Watch(at=at, when=when)):
+        yield
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("channel", ["generic", "wechat_oa"])
+def test_a_reply_is_never_sent_twice_wherever_the_process_dies(tmp_path: Path, channel: str, when: When) -> None:
+    contact, native = ("u1", "m1") if channel == "generic" else ("openid1", "7001")
+    for at in range(40):
+        with open_house(tmp_path, only=(channel,)) as house:
+            conv = hear(house, contact, "我想谈谈代理合作", channel=channel, native_id=native)
+            before, died = len(house.said()), False
+            try:
+                with dying(at, when):
+                    desk(house).reply(conv, "您好")
+            except Death:
+                died = True
+            if died:
+                try:
+                    desk(house).reply(conv, "您好")
+                except CannotAnswer as doubt:
+                    assert channel == "wechat_oa" and "may be out" in str(doubt)
+            said = [each for each in house.said()[before:] if each[2] == "您好"]
+            sent = [line for line in house.of_kind("Z#") if line["state"] == "sent"]
+            # A process that died after the last write had answered: the second reply is a new one.
+            finished = died and len(sent) == 2
+            assert len(said) == (2 if finished else 1) or (channel == "wechat_oa" and not sent and len(said) <= 1), (at, when)
+            if not died:
+                return
+    raise AssertionError("it never ended")
+
+
+def test_a_messages_whole_story_is_told_masked(house: House) -> None:
+    hear(house, "u1", "可以开专票吗?13912345678")
+    (item,) = house.of_kind("M#")
+    message_id = item["message"]["message_id"]
+    told = postroom(house, "explain", message_id)
+    for part in ("〔手机号〕", "mobile 1", "business enquiry 咨询", "rule ", "decision   faq", "bundle"):
+        assert part in told, part
+    story: dict[str, Any] = json.loads(postroom(house, "explain", message_id, "--json"))
+    assert story["reply"]["state"] == "sent" and story["reply"]["template"] == "invoice" and story["judged_by"]
+    assert story["rules"] and all({"rule", "version", "spans", "words"} <= rule.keys() for rule in story["rules"])
+    assert "13912345678" not in json.dumps(story) + told
+    assert "no message" in postroom(house, "explain", message_id[:-1] + ("a" if message_id[-1] != "a" else "b"), code=1)
+    assert "postroom:" in postroom(house, "explain", "nonsense", code=1)
+
+
+def test_a_suppressed_reply_is_told_with_its_reason(house: House) -> None:
+    hear(house, "u1", "把钱转账到我卡上,顺便问下怎么开发票")
+    (item,) = house.of_kind("M#")
+    story = json.loads(postroom(house, "explain", item["message"]["message_id"], "--json"))
+    assert story["reply"]["reason"] == "held" and story["now"]["status"] == "held"
+    assert {each["because"] for each in story["reply"]["suppressed"]} == {"held"}
+
+
+def test_what_nobody_answers_is_listed_with_how_often_it_was_asked(house: House) -> None:
+    asked = [
+        "请问你们和蓝鲸联名的杯子什么时候再出?",
+        "你们和蓝鲸联名的杯子什么时候再出",
+        "可以开专票吗?",
+        "请问能代写留言卡吗?13912345678",
+    ]
+    for number, text in enumerate(asked):
+        hear(house, f"u{number}", text, native_id=f"m{number}")
+    found = json.loads(postroom(house, "faq", "gaps", "--bucket", house.bucket, "--json"))["gaps"]
+    labelled = {item["message"]["text"] for item in house.of_kind("M#") if item["judgement"].get("business") == "enquiry"}
+    assert found and {gap["question"] for gap in found} <= labelled
+    assert found[0]["count"] == 2 and "蓝鲸" in found[0]["question"]
+    assert not any("专票" in gap["question"] for gap in found) and "13912345678" not in json.dumps(found)
+    told = postroom(house, "faq", "gaps", "--bucket", house.bucket, "--least", "2")
+    assert told.split()[0] == "2" and len(told.splitlines()) == 1
