@@ -37,13 +37,18 @@ class Bundle:
 
 def bundle_hash(sections: dict[str, Any]) -> str:
     """The hash that names a bundle: of its content alone, whatever the order of keys."""
-    canonical = json.dumps(sections, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return sha256(canonical.encode()).hexdigest()[:12]
+    return _hash_of({name: _digest(section) for name, section in sections.items()})
 
 
-def dump_bundle(sections: dict[str, Any]) -> bytes:
-    """The document that is shipped and published."""
-    document = {"format": 1, "hash": bundle_hash(sections), "sections": sections}
+def dump_bundle(sections: dict[str, Any], *, without: tuple[str, ...] = ()) -> bytes:
+    """The document that is shipped and published. Of sections `without` it has the digests alone: its hash is that of the whole."""
+    digests = {name: _digest(section) for name, section in sections.items()}
+    document = {
+        "format": 2,
+        "hash": _hash_of(digests),
+        "sections": {name: section for name, section in sections.items() if name not in without},
+        "left_out": {name: digest for name, digest in digests.items() if name in without},
+    }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -51,11 +56,30 @@ def read_bundle(document: bytes) -> Bundle:
     """Parse a bundle; `BundleInvalid` when it is cut short, altered or of a format this code does not know."""
     try:
         raw = json.loads(document)
-        if raw["format"] != 1 or raw["hash"] != bundle_hash(raw["sections"]):
+        if raw["hash"] != _HASHES[raw["format"]](raw):
             raise BundleInvalid("the bundle's hash does not match its content")
         return Bundle(raw["hash"], raw["sections"])
     except (ValueError, KeyError, TypeError) as error:
         raise BundleInvalid(f"not a bundle: {type(error).__name__}") from None
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _digest(section: Any) -> str:
+    return sha256(_canonical(section)).hexdigest()
+
+
+def _hash_of(digests: dict[str, str]) -> str:
+    return sha256(_canonical(digests)).hexdigest()[:12]
+
+
+# Format 1 is what earlier versions published: its hash is that of all sections as one text.
+_HASHES: dict[int, Callable[[dict[str, Any]], str]] = {
+    1: lambda raw: sha256(_canonical(raw["sections"])).hexdigest()[:12],
+    2: lambda raw: _hash_of(raw["left_out"] | {name: _digest(section) for name, section in raw["sections"].items()}),
+}
 
 
 class BundleSource(Generic[T]):

@@ -9,10 +9,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from functions.common.bundle import dump_bundle, read_bundle
 from infra.packaging import ROOT, PackagingFailed
 from infra.packaging.imports import OURS, import_closure, modules_in, source_of
 
 SHARED = {"common", "channels"}
+# Sections of the default bundle that a function has no use for, where its zip has no room for them.
+NOT_READ = {"autoreply": ("rules", "retention", "duty")}
 UNPACKED_AT = "/var/task"
 
 
@@ -33,7 +36,8 @@ def build_function(name: str, target: Path, *, default_bundle: Callable[[], byte
     for module in sorted(reached):
         _copy_module(module, root, target)
     if f"{OURS}.common.bundle" in reached:
-        (target / OURS / "bundle.json").write_bytes(default_bundle())
+        sections = read_bundle(default_bundle()).sections
+        (target / OURS / "bundle.json").write_bytes(dump_bundle(sections, without=NOT_READ.get(name, ())))
 
 
 def _copy_module(module: str, root: Path, target: Path) -> None:

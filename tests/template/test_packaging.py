@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from functions.common.bundle import read_bundle
+from functions.autoreply.config import read_policy
+from functions.common.bundle import dump_bundle, read_bundle
+from functions.common.errors import BundleInvalid
 from infra.cli.bundle import compile_bundle
 from infra.packaging import ROOT, RUNTIME, PackagingFailed, function, layer, zipped_size
 from infra.packaging import __main__ as command
 from infra.packaging.bytecode import find_interpreter, replace_sources
-from infra.packaging.function import SHARED, build_function
+from infra.packaging.function import NOT_READ, SHARED, build_function
 from infra.packaging.imports import imported_names, source_of
 from infra.packaging.layer import LAMBDA, IndexUnreachable, Machine, cached_layer
 from infra.packaging.lean import lean
@@ -108,6 +110,26 @@ def test_default_configuration_is_shipped_to_those_who_read_it(artifacts: dict[s
     assert bundle.exists() == reads
     assert not reads or read_bundle(bundle.read_bytes()).sections
     assert reads == (name not in {"ingest", "pull"})
+    if reads:
+        assert read_bundle(bundle.read_bytes()).hash == read_bundle(compile_bundle()).hash
+
+
+def test_autoreply_works_by_what_its_default_bundle_holds(artifacts: dict[str, Path]) -> None:
+    shipped = read_bundle((artifacts["autoreply"] / "functions" / "bundle.json").read_bytes())
+    whole = read_bundle(compile_bundle())
+    assert set(whole.sections) - set(shipped.sections) == set(NOT_READ["autoreply"])
+    assert read_policy(shipped).book == read_policy(whole).book
+
+
+def test_a_bundle_names_what_it_leaves_out_and_cannot_be_altered() -> None:
+    sections = {"a": {"x": 1}, "b": {"y": 2}}
+    part = dump_bundle(sections, without=("b",))
+    assert read_bundle(part).hash == read_bundle(dump_bundle(sections)).hash and read_bundle(part).sections == {"a": {"x": 1}}
+    earlier = b'{"format":1,"hash":"b6dc58344350","sections":{"a":{"x":1}}}'
+    assert read_bundle(earlier).sections == {"a": {"x": 1}}
+    for altered in (part.replace(b'"x":1', b'"x":2'), part.replace(b'"left_out":{"b":"', b'"left_out":{"b":"0'), part[:-5]):
+        with pytest.raises(BundleInvalid):
+            read_bundle(altered)
 
 
 def test_channels_are_shipped_to_those_who_speak_to_platforms_only(artifacts: dict[str, Path]) -> None:
