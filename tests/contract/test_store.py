@@ -209,6 +209,7 @@ class TestConversations:
             "campaign": "00112233aabbccdd",
             "replied": ("abcdefgh0123456789",),
             "person_at": NOW,
+            "taken_by": "mei",
             "blocked": True,
             "recalled": ("hgfedcba",),
             "tags": ("vip",),
