@@ -180,6 +180,32 @@ def test_impatience_alone_is_not_urgent(text: str) -> None:
         ("There was a piece of glass in my soup and I cut my lip", {"safety"}),
         ("He is threatening to kill me", {"safety"}),
         ("How do I reset my password?", set()),
+        # Asked as information, or about something else, it is no risk.
+        ("转账限额是多少", set()),
+        ("管理员离职了,账号转给我可以吗", set()),
+        ("请问打12315一般多久有结果,想了解流程", set()),
+        ("离婚起诉要本人到场吗", set()),
+        ("烫伤膏怎么用", set()),
+        ("住院押金可以刷卡吗", set()),
+        ("支付密码忘了在哪改", set()),
+        ("otp is not coming", set()),
+        # In other words.
+        ("押金退到我老公的卡上", {"money"}),
+        ("货款我昨天汇过去了,请查收", {"money"}),
+        ("Please wire this week's payment to the new account", {"money"}),
+        ("把收到的6位验证码回复给我", {"credentials"}),
+        ("reply with the digit code you just got", {"credentials"}),
+        ("三天不退款,我们法院见,电视台我也联系了", {"legal_media"}),
+        ("周五之前不解决就去市场监督管理局", {"legal_media"}),
+        ("厨房一股煤气味,头晕", {"safety"}),
+        ("吃完你们的蛋糕孩子嘴唇肿起来了,在去医院的路上", {"safety"}),
+        ("my mother fainted after your treatment, the ambulance is here", {"safety"}),
+        # Disguised.
+        ("转帐到我薇❤信", {"money"}),
+        ("请回覆密.码+验.证.码", {"credentials"}),
+        ("b@nk transfer today, s e n d the account details", {"money"}),
+        ("我要 起·诉·你 们", {"legal_media"}),
+        ("冒 烟 了", {"safety"}),
     ],
 )
 def test_risks_are_seen_and_not_imagined(text: str, risk: set[str]) -> None:
@@ -241,6 +267,11 @@ def test_spam_is_seen_and_customers_are_not_spam(text: str, spam: str) -> None:
         ("Please remove me from the waiting list", "twilio", False),
         ("STOP the order please", "twilio", False),
         ("Please remove me from your mailing list", "generic", True),
+        ("退.订", "generic", True),
+        ("请把我从名单里移除", "generic", True),
+        ("S T O P", "twilio", True),
+        ("ｕｎｓｕｂｓｃｒｉｂｅ", "generic", True),
+        ("ѕtор", "twilio", True),
     ],
 )
 def test_opting_out(text: str, channel: str, opt_out: bool) -> None:
@@ -252,16 +283,54 @@ def test_opting_out(text: str, channel: str, opt_out: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["别再给我发短信了,我的退款到底什么时候到", "stop texting me and send my umbrella back", "怎么退订短信"]
+    "text",
+    [
+        "别再给我发短信了,我的退款到底什么时候到",
+        "stop texting me and send my umbrella back",
+        "怎么退订短信",
+        "活动短信停了吧,我已经搬走了",
+        "贷款广告不要再推给我了",
+        "take my number off your list please, I moved",
+    ],
 )
 def test_an_opt_out_that_says_more_is_one_and_needs_a_person(text: str) -> None:
     verdict = shipped(text, channel="twilio")
     assert verdict.judgement.opt_out and verdict.consequences.needs_person is None
 
 
-@pytest.mark.parametrize("text", ["转人工", "我要真人客服", "can I talk to a person?", "let me speak to a human"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "转人工",
+        "转.人.工",
+        "我要真人客服",
+        "人工",
+        "有真人吗",
+        "机器人答不了,转你们负责人",
+        "找个人跟我说",
+        "can I talk to a person?",
+        "let me speak to a human",
+        "agent",
+        "human pls",
+    ],
+)
 def test_wanting_a_human(text: str) -> None:
     assert shipped(text).judgement.wants_human
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不用转人工",
+        "不是找人工,你能答就行",
+        "人工智能课程多少钱",
+        "人工费怎么算",
+        "your manager's nephew won",
+        "真人大小的玩偶",
+    ],
+)
+def test_not_wanting_a_human(text: str) -> None:
+    assert not shipped(text).judgement.wants_human
 
 
 @pytest.mark.parametrize(
