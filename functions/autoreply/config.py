@@ -48,11 +48,26 @@ def _day(text: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 # WeChat takes 2048 bytes, and a Han character is three.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600), AfterValidator(_template_text)]
+# WhatsApp shows twenty characters; and whoever taps says the title.
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+Titles = Annotated[tuple[Title, ...], Field(min_length=1, max_length=10)]
+Picture = Annotated[str, StringConstraints(pattern=r"^https://[!-~]{4,1000}$")]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=7 * 24 * 60)]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Buttons(_Model):
+    zh: Titles
+    en: Titles
+
+    @model_validator(mode="after")
+    def _the_same_in_both(self) -> _Buttons:
+        if len(self.zh) != len(self.en):
+            raise ValueError("there must be as many buttons in one language as in the other")
+        return self
 
 
 class _Texts(_Model):
@@ -67,6 +82,8 @@ class _Template(_Texts):
     owner: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
     review: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_day)]
     channels: dict[Name, _Texts] = Field(default_factory=dict)
+    buttons: _Buttons | None = None
+    image: Picture | None = None
     variants: dict[Annotated[str, StringConstraints(pattern=r"^[b-h]$")], _Texts] = Field(default_factory=dict)
 
     def every(self) -> list[_Texts]:
@@ -85,6 +102,9 @@ class _Template(_Texts):
             review=date.fromisoformat(self.review),
             channels={channel: texts.texts() for channel, texts in self.channels.items()},
             variants={variant: texts.texts() for variant, texts in self.variants.items()},
+            buttons_zh=self.buttons.zh if self.buttons else (),
+            buttons_en=self.buttons.en if self.buttons else (),
+            image_url=self.image,
         )
 
 

@@ -14,7 +14,7 @@ from functions.autoreply.bars import BARS
 from functions.autoreply.case import Candidate, Case, Decision, Silence, Step, Suppressed
 from functions.autoreply.proposals import PROPOSALS
 from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
-from functions.autoreply.said import counted, enough_said, is_courtesy, said_already
+from functions.autoreply.said import counted, enough_said, is_courtesy, said_already, too_many_parts
 from functions.autoreply.wording import Wording, worded
 from functions.common.judgement import Judged
 from functions.common.ledger import Said
@@ -122,7 +122,8 @@ def _allowed(case: Case, candidate: Candidate, said: list[Said]) -> Wording | Re
     reason = said_already(case, candidate, text, said)
     if reason is not None or not isinstance(wording, Wording):
         return reason or wording
-    return next((found for check in TEXT_CHECKS if (found := check(case, candidate, wording.text))), wording)
+    refused = next((found for check in TEXT_CHECKS if (found := check(case, candidate, wording.text))), None)
+    return refused or too_many_parts(case, candidate.template, wording.text, said) or wording
 
 
 def _together(case: Case, decision: Decision) -> Decision:
@@ -136,7 +137,7 @@ def _together(case: Case, decision: Decision) -> Decision:
         if decision.reason in ANSWERS and not is_courtesy(its_own.reason, each):
             texts.setdefault(its_own.text, its_own.template)
     whole = "\n\n".join(text for text in texts if text)
-    if len(texts) == 1 or len(whole) > LONGEST_TOGETHER:
+    if len(texts) == 1 or len(whole) > LONGEST_TOGETHER or too_many_parts(case, decision.template, whole, counted(case)):
         return decision
     return replace(decision, text=whole, beside=tuple(name for name in list(texts.values())[1:] if name))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from functions.autoreply.case import Case, Decision
+from functions.autoreply.delivery import answer_of
 from functions.autoreply.desk import ConversationAwaited, Desk
 from functions.autoreply.reasons import Reason
 from functions.autoreply.said import counted
@@ -35,6 +36,7 @@ _LOGGED = {
 
 def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
     """The record of a decision, before anything came of it."""
+    beside = answer_of(case.policy.book, decision.template, decision.text or "", case.language)
     return Reply(
         message_id=case.message.message_id,
         state=state,
@@ -48,6 +50,8 @@ def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         bundle=case.policy.bundle,
         detail=decision.detail or (f"with {' '.join(decision.beside)}" if decision.beside else None),
         suggestions=tuple(each.mark() for each in suggestions(case)),
+        buttons=beside.buttons,
+        image_url=beside.image_url,
         suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
     )
 
@@ -70,7 +74,7 @@ def conv_of(task: ReplyTask) -> str:
 
 def settle(case: Case, reply: Reply, desk: Desk) -> None:
     """What a finished record asks for: the reservation released if nothing left, and a person told. Safe to repeat."""
-    if reply.state in ("failed", "none"):
+    if reply.state in ("failed", "none") and not reply.sent_parts:
         release(case, desk)
     tell_person(case, reply, desk)
 
@@ -104,6 +108,8 @@ def _problem(task: ReplyTask, reply: Reply) -> str | None:
     routing = task.judged.routing
     if reply.state == "unknown":
         return "reply_unknown"
+    if reply.state == "failed" and reply.sent_parts:
+        return "reply_incomplete"
     if reply.state == "failed":
         return None if routing.needs_person and reply.outcome in REFUSED else "reply_failed"
     meant = routing.reply is not None and not routing.needs_person

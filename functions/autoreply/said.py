@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions.autoreply.case import Candidate, Case
+from functions.autoreply.delivery import parts_of
 from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
 from functions.autoreply.replybook import Cap
 from functions.common.calendar import NeverOpen
@@ -20,15 +21,29 @@ def counted(case: Case) -> list[Said]:
 
 def enough_said(case: Case, said: list[Said]) -> Reason | None:
     """Why nothing at all may be said now; None when something may."""
-    limits, message = case.policy.book.limits, case.message
-    allowed = message.reply.max_replies
-    # Every message of the contact opens the platform's quota anew: what was said since this one came has drawn on it.
-    whole = [each for each in said if each.kind != "+"]
-    drawn = sum(each.at >= message.received_at for each in whole)
-    if allowed is not None and allowed - drawn <= limits.keep_for_people:
+    left = _left(case, said)
+    if left is not None and left < 1:
         return Reason.QUOTA_EXHAUSTED
-    machines = [each for each in whole if each.kind != "p"]
-    return Reason.LOOP_GUARD if any(_spent(case, cap, machines) for cap in limits.machine_replies) else None
+    caps, machines = case.policy.book.limits.machine_replies, [each for each in said if each.kind not in ("+", "p")]
+    return Reason.LOOP_GUARD if any(_spent(case, cap, machines) for cap in caps) else None
+
+
+def too_many_parts(case: Case, template: str | None, text: str, said: list[Said]) -> Reason | None:
+    """Whether the answer takes more of the platform's messages than are left: half an answer is worse than none."""
+    left = _left(case, said)
+    return Reason.QUOTA_EXHAUSTED if left is not None and parts_of(case, template, text) > left else None
+
+
+def _left(case: Case, said: list[Said]) -> int | None:
+    """How many messages a machine may still send, of those that the platform allows and people do not need; None: no limit.
+
+    Every message of the contact opens the platform's quota anew: what was said since this one came has drawn on it, part by part.
+    """
+    message = case.message
+    if message.reply.max_replies is None:
+        return None
+    drawn = sum(each.parts for each in said if each.kind != "+" and each.at >= message.received_at)
+    return message.reply.max_replies - drawn - case.policy.book.limits.keep_for_people
 
 
 def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.autoreply.case import Case
+from functions.autoreply.delivery import Answer, parcels
 from functions.autoreply.desk import Desk, ReplyPostponed
 from functions.autoreply.patience import seconds_to_wait, too_late
 from functions.autoreply.records import REFUSED, log, settle
 from functions.channels import registry
 from functions.channels.contract import Adapter, OutgoingReply, SendResult
-from functions.common.origin import UNMARKED, marked
 from functions.common.store import Reply
 
 TAKEN = ("sent", "duplicate")
@@ -24,12 +24,13 @@ NOT_SENT = ("rate_limited", "auth_expired", "transient")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One try. `doubtful`: an earlier one may have succeeded. `recorded`: the reply has a record already."""
+    """One try. `doubtful`: an earlier one may have succeeded. `recorded`: the reply has a record already. `parcels` are all its parts."""
 
     case: Case
     reply: Reply
     adapter: Adapter
     credentials: Any
+    parcels: tuple[OutgoingReply, ...]
     doubtful: bool = False
     recorded: bool = False
 
@@ -38,34 +39,48 @@ def prepared(case: Case, reply: Reply, desk: Desk) -> Try:
     """A try with everything it needs; whatever fails here leaves nothing behind."""
     message = case.message
     credentials = desk.credentials.current(message.channel, message.account)[0]
-    return Try(case=case, reply=reply, adapter=registry.adapter(message.channel), credentials=credentials)
+    adapter = registry.adapter(message.channel)
+    parts = parcels(message, Answer(text=reply.text or "", buttons=reply.buttons, image_url=reply.image_url), adapter)
+    return Try(case=case, reply=replace(reply, parts=len(parts)), adapter=adapter, credentials=credentials, parcels=parts)
 
 
 def send(sending: Try, desk: Desk) -> None:
     """Send, and write down what became of it."""
-    result = _deliver(sending, desk)
+    sending, result = _deliver(sending, desk)
     message = sending.case.message
     reached = result.outcome not in ("transient", "unknown")
     desk.breaker.note(message.channel, message.account, reached=reached, now=desk.clock())
     conclude(sending, result, desk)
 
 
-def _deliver(sending: Try, desk: Desk) -> SendResult:
-    message, text = sending.case.message, sending.reply.text or ""
-    if message.channel not in UNMARKED:
-        text = marked(text)
-    outgoing = OutgoingReply(
-        message_id=message.message_id,
-        native_id=message.native_id,
-        contact=message.contact.primary,
-        text=text,
-        not_after=message.reply.expires_at,
-        token=message.reply.token,
-    )
+def _deliver(sending: Try, desk: Desk) -> tuple[Try, SendResult]:
+    """Send what is left of the reply, part by part; the try as it stands then, and what the platform said last."""
+    if sending.credentials.receive_only:
+        return sending, SendResult(outcome="window_closed", code="receive_only")
+    result = SendResult(outcome="sent")
+    for parcel in sending.parcels[sending.reply.sent_parts :]:
+        result = _post(parcel, sending, desk)
+        if result.outcome not in TAKEN:
+            break
+        sending = _taken(sending, parcel, desk)
+    return sending, result
+
+
+def _taken(sending: Try, parcel: OutgoingReply, desk: Desk) -> Try:
+    """The try with one more part out. What an earlier try may have done is done for certain now; it did not get to the next part."""
+    reply = replace(sending.reply, sent_parts=parcel.part + 1) if sending.reply.parts > 1 else sending.reply
+    if parcel is sending.parcels[-1]:
+        return replace(sending, reply=reply, doubtful=False)
+    _write(sending, reply, desk)
+    return replace(sending, reply=reply, doubtful=False, recorded=True)
+
+
+def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult:
+    message = sending.case.message
     outbound = desk.outbound(message.channel, message.account, message.message_id)
-    result = sending.adapter.send(outgoing, sending.credentials, outbound)
+    result = sending.adapter.send(parcel, sending.credentials, outbound)
     if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
-        result = sending.adapter.send(outgoing, sending.credentials, outbound)
+        result = sending.adapter.send(parcel, sending.credentials, outbound)
     return result
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from functions.autoreply.case import Case, Decision, Suppressed
 from functions.autoreply.decision import decide, objections, veto
+from functions.autoreply.delivery import parts_of
 from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
 from functions.autoreply.reasons import NOTICES, Reason
 from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
@@ -107,6 +108,7 @@ def _entry(case: Case, decision: Decision) -> Said:
         rule=decision.template or "",
         text=decision.text or "",
         asked=case.message.text,
+        parts=parts_of(case, decision.template, decision.text or ""),
     )
 
 
@@ -165,8 +167,8 @@ def _send_again(sending: Try, known: Reply, desk: Desk) -> None:
         return conclude(sending, SendResult(outcome="transient", code="not_tried"), desk)
     if forbidden is None:
         return send(sending, desk)
-    if sending.doubtful:
-        return finish(sending, replace(sending.reply, state="unknown"), desk)
+    if sending.doubtful or sending.reply.sent_parts:
+        return finish(sending, replace(sending.reply, state="unknown" if sending.doubtful else "failed"), desk)
     reason, detail = forbidden.reason.value, forbidden.detail
     return finish(sending, replace(sending.reply, state="none", reason=reason, detail=detail, template=None, text=None), desk)
 

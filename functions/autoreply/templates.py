@@ -44,8 +44,8 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template(Texts):
-    """One reply. `channels` have wordings of their own; of the `variants` each contact always gets the same one, the template's own among
-    them under the name `a`. After its `review` day nobody vouches for it any more.
+    """One reply: a text, and perhaps buttons under it and a picture. `channels` have wordings of their own; of the `variants` each contact
+    always gets the same one, the template's own among them under the name `a`. After its `review` day nobody vouches for it any more.
     """
 
     name: str
@@ -53,6 +53,13 @@ class Template(Texts):
     review: date | None = None
     channels: Mapping[str, Texts] = field(default_factory=dict)
     variants: Mapping[str, Texts] = field(default_factory=dict)
+    buttons_zh: tuple[str, ...] = ()
+    buttons_en: tuple[str, ...] = ()
+    image_url: str | None = None
+
+    def buttons(self, language: Language) -> tuple[str, ...]:
+        """The titles of the buttons under the text."""
+        return self.buttons_zh if language == "zh" else self.buttons_en
 
     def expired(self, today: date) -> bool:
         """Whether its review is overdue."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -33,6 +33,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -83,7 +85,8 @@ class AliyunSms:
     credentials: type[Credentials] = AliyunSmsCredentials
     idempotent_send = False
     max_text = 500  # a whole template; an account's own limit is usually far lower
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = Shows(parts=False)
 
     def verify(self, request: RawRequest, credentials: AliyunSmsCredentials, now: datetime) -> Verified | Rejected:
         return sms_callback.verify(request, credentials)

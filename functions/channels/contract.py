@@ -21,9 +21,14 @@ from functions.common.wire import PullTask, Sighting
 
 
 class Credentials(BaseModel):
-    """What an account's secret holds, in the vendor's own field names. Unknown fields are refused: a typo must not weaken a check."""
+    """What an account's secret holds, in the vendor's own field names. Unknown fields are refused: a typo must not weaken a check.
+
+    `receive_only`: nothing is ever sent from this account; for one whose API may not send.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    receive_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +131,34 @@ class PullFailed(Retryable):
     """The platform gave no page. The message is the vendor's code or ours, never what was asked."""
 
 
+TextUnit = Literal["characters", "utf16", "bytes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shows:
+    """What of a reply a platform shows beside plain text; all else reaches it as words.
+
+    `image`: a picture by its address. `buttons`: at most so many, of `button_title` characters each, under a text of at most
+    `text_beside_buttons` (in the unit of `max_text`). `parts`: whether a long text may come as several messages.
+    """
+
+    image: bool = False
+    buttons: int = 0
+    button_title: int = 20
+    text_beside_buttons: int | None = None
+    parts: bool = True
+
+
+TEXT_ONLY = Shows()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingReply:
-    """A text for one contact. `message_id` is the message it answers (also the idempotency key where a platform takes one).
+    """A text, or a picture, for one contact. `message_id` is the message it answers.
 
-    `token` is what that message's `reply` window held: whatever the platform wants back with the answer.
+    A long answer goes out in several parts, counted from 0. `buttons` (titles; a tap says the title) and `image_url` come only where
+    `Adapter.shows` says that the platform has them; with an image the text is empty. `token` is what that message's `reply` window
+    held: whatever the platform wants back with the answer.
     """
 
     message_id: str
@@ -139,6 +167,14 @@ class OutgoingReply:
     text: str
     not_after: datetime | None = None
     token: str | None = field(default=None, repr=False)
+    part: int = 0
+    buttons: tuple[str, ...] = ()
+    image_url: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of this part, the same for every try, where a platform takes one."""
+        return f"{self.message_id}.{self.part}" if self.part else self.message_id
 
 
 Outcome = Literal[
@@ -210,12 +246,16 @@ class Outbound(Protocol):
 class Adapter(Protocol):
     """One platform, in one object without state.
 
-    `idempotent_send`: the platform takes an idempotency key, so a send with an unknown outcome may be tried again.
+    `idempotent_send`: the platform takes an idempotency key, so a send with an unknown outcome may be tried again. `max_text`: how much
+    text one of its messages takes, as the vendor counts (UTF-16 code units, UTF-8 bytes); None where no limit is known.
     """
 
     channel: str
     credentials: type[Credentials]
     idempotent_send: bool
+    max_text: int | None
+    max_text_unit: TextUnit
+    shows: Shows
 
     def verify(self, request: RawRequest, credentials: Any, now: datetime) -> Verified | Rejected:
         """Whether the webhook is the platform's, from the raw bytes and the configured mode alone."""
@@ -236,7 +276,7 @@ class Adapter(Protocol):
         """What the platform wants to hear once the messages are safe."""
 
     def send(self, reply: OutgoingReply, credentials: Any, outbound: Outbound) -> SendResult:
-        """Send one text."""
+        """Send one text or picture."""
 
 
 class PullingAdapter(Adapter, Protocol):

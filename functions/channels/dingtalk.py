@@ -17,7 +17,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr
@@ -27,6 +27,7 @@ from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.dingtalk_messages import Said
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.contract import (
+    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     HttpResult,
@@ -40,6 +41,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -74,8 +76,9 @@ class Dingtalk:
     channel = "dingtalk"
     credentials: type[Credentials] = DingtalkCredentials
     idempotent_send = False
-    max_text: ClassVar[int] = MAX_TEXT_BYTES
-    max_text_unit: ClassVar[Literal["characters", "bytes"]] = "bytes"
+    max_text = MAX_TEXT_BYTES
+    max_text_unit: TextUnit = "bytes"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: DingtalkCredentials, now: datetime) -> Verified | Rejected:
         timestamp, theirs = request.headers.get("timestamp"), request.headers.get("sign")

@@ -13,20 +13,20 @@ https://developer.open-douyin.com/docs/resource/zh-CN/dop/develop/webhooks/summa
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlencode
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from functions.channels.codecs import douyin_events, json_fields, leased_send, sightings, strict_json
+from functions.channels.codecs import douyin_events, json_fields, leased_send, strict_json
 from functions.channels.codecs.constant_time import same
 from functions.channels.codecs.douyin_events import Said
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.sha_concat import digest
 from functions.channels.codecs.timestamp import SentAt, closes_at, sent_at
 from functions.channels.contract import (
+    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
@@ -41,6 +41,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -61,7 +62,6 @@ SEND_BODY: dict[str, Any] = {
     "content": {"msg_type": 1, "text": {"text": "{text}"}},
 }
 
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # https://developer.open-douyin.com/docs/resource/zh-CN/dop/develop/openapi/status-code/ ; those from 28003070 on are from public code.
 _OUTCOMES: dict[int, Outcome] = {
     0: "sent",
@@ -114,7 +114,8 @@ class Douyin:
     credentials: type[Credentials] = DouyinCredentials
     idempotent_send = False
     max_text = 1000
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: DouyinCredentials, now: datetime) -> Verified | Rejected:
         theirs = request.headers.get("x-douyin-signature")
@@ -137,7 +138,7 @@ class Douyin:
             challenge = douyin_events.opened(payload.body, "content").get("challenge")
         except FieldUnreadable as fault:
             raise MalformedPayload(str(fault)) from None
-        if not _is_challenge(challenge):
+        if not douyin_events.is_challenge(challenge):
             raise MalformedPayload("challenge")
         # A number comes back as a number.
         return HttpAnswer(200, json.dumps({"challenge": challenge}, separators=(",", ":")), JSON)
@@ -146,7 +147,7 @@ class Douyin:
         fields: Fields = payload.body
         event, native_id = json_fields.loggable(fields.get("event")), payload.verified.request.headers.get("msg-id")
         if event not in (douyin_events.RECEIVED, douyin_events.ENTERED):
-            return ParseResult(ignored=(_seen(Ignored(event, native_id), payload),))
+            return ParseResult(ignored=(douyin_events.seen(Ignored(event, native_id), payload),))
         try:
             content = douyin_events.opened(fields, "content")
             said = douyin_events.said(event, content)
@@ -178,29 +179,6 @@ class Douyin:
             return leased_send.post(outbound, url, {"content-type": JSON, "access-token": token}, body, _result)
 
         return leased_send.send(outbound, lambda: _fetch_token(credentials, outbound), post)
-
-
-def _is_challenge(challenge: object) -> bool:
-    if isinstance(challenge, str):
-        return _CHALLENGE.fullmatch(challenge) is not None
-    return isinstance(challenge, int) and not isinstance(challenge, bool) and abs(challenge) < 2**63
-
-
-def _seen(item: Ignored, payload: Payload) -> Ignored:
-    """An event with what it tells of a conversation: somebody answered in the app, or the contact took a message back."""
-    fields: Fields = payload.body
-    at, account = payload.verified.request.received_at, payload.account
-    try:
-        content = douyin_events.opened(fields, "content") if item.kind in ("im_send_msg", "im_recall_msg") else {}
-    except FieldUnreadable:
-        return item
-    message = json_fields.optional_id(content, "server_message_id")
-    if item.kind == "im_recall_msg":
-        return sightings.recalled(item, ("douyin", account, json_fields.optional_id(fields, "from_user_id")), message, at)
-    if item.kind != "im_send_msg" or content.get("source") == payload.verified.credentials.client_key:
-        return item  # what this app sent is ours
-    place = ("douyin", account, json_fields.optional_id(fields, "to_user_id"))
-    return sightings.answered(item, place, message, json_fields.text(content, "text"), at)
 
 
 def _not_ours(fields: Fields, content: Fields, credentials: DouyinCredentials) -> str | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -24,6 +24,7 @@ from functions.channels.codecs.mail import Mail
 from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.sns_signature import CERTIFICATE_NAME, Version
 from functions.channels.contract import (
+    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     Ignored,
@@ -35,6 +36,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -70,7 +72,8 @@ class Email:
     credentials: type[Credentials] = EmailCredentials
     idempotent_send = False
     max_text = 0
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: EmailCredentials, now: datetime) -> Verified | Rejected:
         if request.method != "POST":

@@ -23,6 +23,7 @@ from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.sha_concat import digest
 from functions.channels.codecs.timestamp import sent_at
 from functions.channels.contract import (
+    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
@@ -35,6 +36,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -81,7 +83,8 @@ class Feishu:
     # Requests with the same uuid succeed at most once within an hour; the queue's tries end long before.
     idempotent_send = True
     max_text = 30_000
-    max_text_unit: Literal["characters", "bytes"] = "bytes"
+    max_text_unit: TextUnit = "bytes"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: FeishuCredentials, now: datetime) -> Verified | Rejected:
         if request.method != "POST":

@@ -31,6 +31,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Unreachable,
     Verified,
 )
@@ -142,6 +144,9 @@ class Generic:
     channel = "generic"
     credentials: type[Credentials] = GenericCredentials
     idempotent_send = True
+    max_text = MAX_TEXT
+    max_text_unit: TextUnit = "characters"
+    shows = Shows(image=True, buttons=10, button_title=80)
 
     def verify(self, request: RawRequest, credentials: GenericCredentials, now: datetime) -> Verified | Rejected:
         webhook_id = request.headers.get("webhook-id")
@@ -191,8 +196,10 @@ class Generic:
     def send(self, reply: OutgoingReply, credentials: GenericCredentials, outbound: Outbound) -> SendResult:
         if not credentials.reply_url:
             return SendResult(outcome="window_closed", code="receive_only")
+        if len(reply.text) > self.max_text:
+            return SendResult(outcome="invalid", code="too_long")
         body = _reply_body(reply)
-        webhook_id = f"reply_{reply.message_id}"
+        webhook_id = f"reply_{reply.key}"
         timestamp = str(int(outbound.now().timestamp()))
         headers = {
             "content-type": "application/json",
@@ -265,10 +272,12 @@ def _kind(item: _Item) -> tuple[Kind, str | None]:
 
 def _reply_body(reply: OutgoingReply) -> bytes:
     said = {
-        "id": f"reply_{reply.message_id}",
+        "id": f"reply_{reply.key}",
         "contact": {"id": reply.contact},
         "text": reply.text,
         "in_reply_to": reply.native_id,
+        **({"buttons": list(reply.buttons)} if reply.buttons else {}),
+        **({"image_url": reply.image_url} if reply.image_url else {}),
     }
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -7,11 +7,9 @@ https://developers.facebook.com/docs/messenger-platform/instagram/features/send-
 
 from __future__ import annotations
 
-from typing import Literal
-
 from functions.channels.codecs.meta_messaging import MetaMessaging
 from functions.channels.codecs.meta_webhook import AccountId, MetaCredentials
-from functions.channels.contract import Credentials
+from functions.channels.contract import Credentials, Shows, TextUnit
 
 
 class InstagramCredentials(MetaCredentials):
@@ -28,7 +26,8 @@ class Instagram(MetaMessaging):
     object_name = "instagram"
     id_kind = "igsid"
     max_text = 1000
-    max_text_unit: Literal["characters", "bytes"] = "bytes"
+    max_text_unit: TextUnit = "bytes"
+    shows = Shows(image=True, buttons=13, button_title=20)
 
     def account_id(self, credentials: InstagramCredentials) -> str:
         return credentials.instagram_account_id

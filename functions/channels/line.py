@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -18,6 +17,7 @@ from functions.channels.codecs.batch import Item, Outcome, listed
 from functions.channels.codecs.hmac_raw_body import holds
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable, optional_id, required_id, table
 from functions.channels.codecs.line_messages import Place, Said
+from functions.channels.codecs.text_parts import size
 from functions.channels.codecs.timestamp import sent_at
 from functions.channels.contract import (
     AccessToken,
@@ -32,6 +32,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -63,7 +65,8 @@ class Line:
     credentials: type[Credentials] = LineCredentials
     idempotent_send = False
     max_text = 5000
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "utf16"
+    shows = Shows(image=True, buttons=13, button_title=20)
 
     def verify(self, request: RawRequest, credentials: LineCredentials, now: datetime) -> Verified | Rejected:
         theirs = request.headers.get("x-line-signature")
@@ -93,7 +96,7 @@ class Line:
         if reply.not_after and outbound.now() > reply.not_after:
             return SendResult(outcome="window_closed", code="too_late")
         # LINE counts UTF-16 units: most emoji are two.
-        if len(reply.text.encode("utf-16-le", "replace")) // 2 > self.max_text:
+        if size(reply.text, self.max_text_unit) > self.max_text:
             return SendResult(outcome="invalid", code="too_long")
         if credentials.channel_access_token:
             return _send(reply, credentials, credentials.channel_access_token.get_secret_value(), outbound)
@@ -108,7 +111,8 @@ def _sends(credentials: LineCredentials) -> bool:
 
 def _send(reply: OutgoingReply, credentials: LineCredentials, token: str, outbound: Outbound) -> SendResult:
     """By token while it may be good, by push otherwise; a token that LINE refuses has sent nothing."""
-    if reply.token and (_fresh(reply, outbound.now()) or not credentials.push):
+    # The token is good for one call, and a long answer's first part has used it.
+    if reply.token and not reply.part and (_fresh(reply, outbound.now()) or not credentials.push):
         result = line_sending.reply(reply, token, outbound)
         if result.code != line_sending.INVALID_TOKEN:
             return result

@@ -6,11 +6,11 @@ https://developers.facebook.com/docs/messenger-platform/reference/send-api
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from functions.channels.codecs.meta_messaging import MetaMessaging
 from functions.channels.codecs.meta_webhook import AccountId, MetaCredentials
-from functions.channels.contract import Credentials, OutgoingReply
+from functions.channels.contract import Credentials, OutgoingReply, Shows, TextUnit
 
 
 class MessengerCredentials(MetaCredentials):
@@ -27,7 +27,8 @@ class Messenger(MetaMessaging):
     object_name = "page"
     id_kind = "psid"
     max_text = 2000
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = Shows(image=True, buttons=13, button_title=20)
 
     def account_id(self, credentials: MessengerCredentials) -> str:
         return credentials.page_id

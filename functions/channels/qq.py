@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 from zlib import crc32
 
@@ -28,6 +28,7 @@ from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.qq_events import Place
 from functions.channels.contract import (
+    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
@@ -42,6 +43,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -104,7 +106,8 @@ class Qq:
     credentials: type[Credentials] = QqCredentials
     idempotent_send = True
     max_text = 1000
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: QqCredentials, now: datetime) -> Verified | Rejected:
         theirs, timestamp = request.headers.get("x-signature-ed25519"), request.headers.get("x-signature-timestamp")
@@ -240,7 +243,7 @@ def _window(place: Place, group: str | None, since: datetime) -> ReplyWindow:
 
 def _sequence(reply: OutgoingReply) -> int:
     """The same for every try of a text, another for another text in answer to the same message. An unsigned 32-bit number to QQ."""
-    return crc32(reply.text.encode("utf-8", "surrogatepass")) & 0x7FFFFFFF or 1
+    return crc32(reply.text.encode("utf-8", "surrogatepass"), reply.part) & 0x7FFFFFFF or 1
 
 
 def _fetch_token(credentials: QqCredentials, outbound: Outbound) -> AccessToken:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -35,6 +35,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -78,7 +80,8 @@ class Slack:
     credentials: type[Credentials] = SlackCredentials
     idempotent_send = False
     max_text = MAX_TEXT
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = Shows(image=True, buttons=5, button_title=75, text_beside_buttons=3000)
 
     def verify(self, request: RawRequest, credentials: SlackCredentials, now: datetime) -> Verified | Rejected:
         timestamp = request.headers.get("x-slack-request-timestamp")
@@ -128,7 +131,7 @@ class Slack:
     def send(self, reply: OutgoingReply, credentials: SlackCredentials, outbound: Outbound) -> SendResult:
         if credentials.bot_token is None:
             return SendResult(outcome="window_closed", code="receive_only")
-        text = slack_content.escaped(reply.text)
+        text = slack_content.escaped(reply.text or reply.image_url or "")
         if len(text) > MAX_TEXT:
             return SendResult(outcome="invalid", code="too_long")
         headers = {
@@ -249,7 +252,9 @@ def _window(payload: Payload, channel: str | None, thread: str | None) -> ReplyW
 def _reply_body(reply: OutgoingReply, text: str) -> bytes:
     match = _ADDRESS.fullmatch(reply.token or "")
     channel, thread = match.groups() if match else (reply.contact, None)  # a person's id opens the direct conversation
-    said = {"channel": channel, "text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    said: dict[str, Any] = {"channel": channel, "text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    if reply.image_url or reply.buttons:
+        said["blocks"] = slack_content.blocks(reply.text, reply.buttons, reply.image_url)
     return json.dumps(said | ({"thread_ts": thread} if thread else {}), ensure_ascii=False).encode("utf-8", "replace")
 
 

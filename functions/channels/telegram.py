@@ -22,6 +22,7 @@ from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.leased_send import post
 from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.telegram_content import Content
+from functions.channels.codecs.text_parts import size
 from functions.channels.contract import (
     Credentials,
     HttpAnswer,
@@ -35,6 +36,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -89,7 +92,8 @@ class Telegram:
     credentials: type[Credentials] = TelegramCredentials
     idempotent_send = False
     max_text = MAX_TEXT
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "utf16"
+    shows = Shows(image=True, buttons=10, button_title=60)
 
     def verify(self, request: RawRequest, credentials: TelegramCredentials, now: datetime) -> Verified | Rejected:
         given = request.headers.get("x-telegram-bot-api-secret-token")
@@ -120,9 +124,10 @@ class Telegram:
         return HttpAnswer(200, "")
 
     def send(self, reply: OutgoingReply, credentials: TelegramCredentials, outbound: Outbound) -> SendResult:
-        if len(reply.text) > MAX_TEXT:
+        if size(reply.text, self.max_text_unit) > MAX_TEXT:
             return SendResult(outcome="invalid", code="too_long")
-        url = f"{outbound.origin(API)}/bot{credentials.bot_token.get_secret_value()}/sendMessage"
+        method = "sendPhoto" if reply.image_url else "sendMessage"
+        url = f"{outbound.origin(API)}/bot{credentials.bot_token.get_secret_value()}/{method}"
         return post(outbound, url, JSON, _reply_body(reply), _outcome)
 
 
@@ -250,7 +255,15 @@ def _contact(sender: Fields) -> Contact:
 def _reply_body(reply: OutgoingReply) -> bytes:
     match = _ADDRESS.fullmatch(reply.token or "")
     chat_id, quoted = match.groups() if match else (reply.contact, None)
-    said: dict[str, Any] = {"chat_id": chat_id, "text": reply.text, "link_preview_options": {"is_disabled": True}}
+    said: dict[str, Any] = {"chat_id": chat_id}
+    if reply.image_url:
+        said["photo"] = reply.image_url
+    else:
+        said |= {"text": reply.text, "link_preview_options": {"is_disabled": True}}
+    if reply.buttons:
+        # A key says its title. https://core.telegram.org/bots/api#replykeyboardmarkup
+        keyboard = [[{"text": title}] for title in reply.buttons]
+        said["reply_markup"] = {"keyboard": keyboard, "one_time_keyboard": True, "resize_keyboard": True}
     if quoted:
         said["reply_parameters"] = {"message_id": int(quoted), "allow_sending_without_reply": True}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

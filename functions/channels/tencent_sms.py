@@ -11,7 +11,7 @@ https://cloud.tencent.com/document/product/382/55981
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -34,6 +34,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -91,7 +93,8 @@ class TencentSms:
     credentials: type[Credentials] = TencentSmsCredentials
     idempotent_send = False
     max_text = 500  # a whole template; an account's own limit is usually far lower
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = Shows(parts=False)
 
     def verify(self, request: RawRequest, credentials: TencentSmsCredentials, now: datetime) -> Verified | Rejected:
         return sms_callback.verify(request, credentials)

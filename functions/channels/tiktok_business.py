@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
 
@@ -26,6 +26,7 @@ from functions.channels.codecs.json_fields import Fields, FieldUnreadable, logga
 from functions.channels.codecs.leased_send import TokenRefused
 from functions.channels.codecs.timestamp import closes_at, sent_at
 from functions.channels.contract import (
+    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
@@ -39,6 +40,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.channels.contract import Outcome as Sent
@@ -82,7 +84,8 @@ class TiktokBusiness:
     credentials: type[Credentials] = TiktokBusinessCredentials
     idempotent_send = False
     max_text = 6000
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: TiktokBusinessCredentials, now: datetime) -> Verified | Rejected:
         header = request.headers.get("tiktok-signature")

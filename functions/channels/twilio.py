@@ -23,6 +23,7 @@ from functions.channels.codecs.constant_time import same
 from functions.channels.codecs.twilio_fields import WHATSAPP
 from functions.channels.codecs.url_params_hmac import signature, signed_urls
 from functions.channels.contract import (
+    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     HttpResult,
@@ -35,6 +36,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Unreachable,
     Verified,
 )
@@ -83,6 +85,9 @@ class Twilio:
     channel = "twilio"
     credentials: type[Credentials] = TwilioCredentials
     idempotent_send = False
+    max_text = 1600
+    max_text_unit: TextUnit = "characters"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: TwilioCredentials, now: datetime) -> Verified | Rejected:
         theirs = request.headers.get("x-twilio-signature")
@@ -137,6 +142,8 @@ class Twilio:
         return HttpAnswer(200, "<Response/>", "text/xml; charset=utf-8")
 
     def send(self, reply: OutgoingReply, credentials: TwilioCredentials, outbound: Outbound) -> SendResult:
+        if len(reply.text) > self.max_text:
+            return SendResult(outcome="invalid", code="too_long")
         prefix = WHATSAPP if reply.contact.startswith(WHATSAPP) else ""
         said = {"To": reply.contact, "From": prefix + credentials.number, "Body": reply.text}
         pair = f"{credentials.account_sid}:{credentials.auth_token.get_secret_value()}"

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
-from functions.channels.codecs import strict_xml, wx_aes, wx_answers, wx_messages
+from functions.channels.codecs import strict_xml, wx_aes, wx_answers, wx_menus, wx_messages
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.codecs.wx_signature import sorted_sha1
@@ -39,6 +39,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Unreachable,
     Verified,
 )
@@ -92,6 +94,9 @@ class WechatOa:
     channel = "wechat_oa"
     credentials: type[Credentials] = WechatOaCredentials
     idempotent_send = False
+    max_text = MAX_TEXT_BYTES
+    max_text_unit: TextUnit = "bytes"
+    shows = Shows(buttons=10, button_title=20)
 
     def verify(self, request: RawRequest, credentials: WechatOaCredentials, now: datetime) -> Verified | Rejected:
         if request.method not in ("GET", "POST"):
@@ -243,7 +248,8 @@ def _reply_body(reply: OutgoingReply) -> bytes | None:
     if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
         return None
     # The vendor refuses \uXXXX (40033): characters go out as themselves, and those that JSON can only write so do not go at all.
-    return _json({"touser": reply.contact, "msgtype": "text", "text": {"content": text}})
+    said = wx_menus.links(text, reply.buttons) if reply.buttons else {"msgtype": "text", "text": {"content": text}}
+    return _json({"touser": reply.contact, **said})
 
 
 def _post(body: bytes, token: str, outbound: Outbound) -> SendResult:

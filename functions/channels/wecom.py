@@ -9,12 +9,13 @@ https://developer.work.weixin.qq.com/document/path/90236
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from functions.channels.codecs import leased_send, wecom_api, wx_answers, wx_messages
 from functions.channels.codecs.wecom_callback import WecomCallback, WecomCredentials
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.contract import (
+    TEXT_ONLY,
     Credentials,
     HttpResult,
     Ignored,
@@ -24,6 +25,7 @@ from functions.channels.contract import (
     ParseResult,
     Payload,
     SendResult,
+    TextUnit,
 )
 from functions.common import keys
 from functions.common.message import Contact, ContactId, Message, ReplyWindow
@@ -43,8 +45,9 @@ class Wecom(WecomCallback):
     channel = "wecom"
     credentials: type[Credentials] = WecomAppCredentials
     idempotent_send = False
-    max_text: ClassVar[int] = wecom_api.MAX_TEXT_BYTES
-    max_text_unit: ClassVar[Literal["characters", "bytes"]] = "bytes"
+    max_text = wecom_api.MAX_TEXT_BYTES
+    max_text_unit: TextUnit = "bytes"
+    shows = TEXT_ONLY
 
     def parse(self, payload: Payload) -> ParseResult:
         fields = _as_official_account(payload.body)

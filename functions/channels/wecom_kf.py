@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from functions.channels.codecs import (
     json_fields,
@@ -22,6 +22,7 @@ from functions.channels.codecs import (
     wecom_api,
     wecom_kf_messages,
     wx_answers,
+    wx_menus,
     wx_messages,
 )
 from functions.channels.codecs.constant_time import unix_time
@@ -39,6 +40,8 @@ from functions.channels.contract import (
     PulledPage,
     PullFailed,
     SendResult,
+    Shows,
+    TextUnit,
 )
 from functions.common import keys
 from functions.common.message import Contact, ContactId, Message, ReplyWindow, Verification
@@ -67,8 +70,9 @@ class WecomKf(WecomCallback):
     channel = "wecom_kf"
     credentials: type[Credentials] = WecomKfCredentials
     idempotent_send = True
-    max_text: ClassVar[int] = wecom_api.MAX_TEXT_BYTES
-    max_text_unit: ClassVar[Literal["characters", "bytes"]] = "bytes"
+    max_text = wecom_api.MAX_TEXT_BYTES
+    max_text_unit: TextUnit = "bytes"
+    shows = Shows(buttons=10, button_title=20, text_beside_buttons=1024)
 
     def parse(self, payload: Payload) -> ParseResult:
         fields = payload.body
@@ -114,9 +118,8 @@ class WecomKf(WecomCallback):
         asked = {
             "touser": reply.contact,
             "open_kfid": reply.token,
-            "msgid": keys.short_hash(reply.message_id, size=16),
-            "msgtype": "text",
-            "text": {"content": text},
+            "msgid": keys.short_hash(reply.key, size=16),
+            **(wx_menus.menu(text, reply.buttons) if reply.buttons else {"msgtype": "text", "text": {"content": text}}),
         }
 
         def post(token: str) -> SendResult:

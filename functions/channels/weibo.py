@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
@@ -25,6 +25,7 @@ from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.weibo_messages import Said
 from functions.channels.codecs.wx_signature import sorted_sha1
 from functions.channels.contract import (
+    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     HttpResult,
@@ -38,6 +39,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -88,7 +90,8 @@ class Weibo:
     credentials: type[Credentials] = WeiboCredentials
     idempotent_send = False
     max_text = 300
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = TEXT_ONLY
 
     def verify(self, request: RawRequest, credentials: WeiboCredentials, now: datetime) -> Verified | Rejected:
         if request.method not in ("GET", "POST"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from functions.channels.codecs import batch, json_fields, meta_graph, meta_webhook, sightings, whatsapp_messages
 from functions.channels.codecs.batch import Item, Outcome, listed
@@ -30,6 +30,8 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -53,7 +55,8 @@ class Whatsapp:
     credentials: type[Credentials] = WhatsappCredentials
     idempotent_send = False
     max_text = 4096
-    max_text_unit: Literal["characters", "bytes"] = "characters"
+    max_text_unit: TextUnit = "characters"
+    shows = Shows(image=True, buttons=3, button_title=20, text_beside_buttons=1024)
 
     def verify(self, request: RawRequest, credentials: WhatsappCredentials, now: datetime) -> Verified | Rejected:
         return meta_webhook.verify(request, credentials)
@@ -89,8 +92,20 @@ def _body(reply: OutgoingReply) -> dict[str, Any]:
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         **({"to": number} if number else {"recipient": reply.contact}),
-        "type": "text",
-        "text": {"preview_url": False, "body": reply.text},
+        **_content(reply),
+    }
+
+
+def _content(reply: OutgoingReply) -> dict[str, Any]:
+    """https://developers.facebook.com/docs/whatsapp/cloud-api/messages/interactive-reply-buttons-messages"""
+    if reply.image_url:
+        return {"type": "image", "image": {"link": reply.image_url}}
+    if not reply.buttons:
+        return {"type": "text", "text": {"preview_url": False, "body": reply.text}}
+    buttons = [{"type": "reply", "reply": {"id": f"b{place}", "title": title}} for place, title in enumerate(reply.buttons)]
+    return {
+        "type": "interactive",
+        "interactive": {"type": "button", "body": {"text": reply.text}, "action": {"buttons": buttons}},
     }
 
 

@@ -329,7 +329,8 @@ def _reply_from(item: Item) -> Reply:
     _, ts13, h = item["sk"].split("#")
     known = {name: item[name] for name in _REPLY_FIELDS if name in item}
     known["at"] = from_iso(known["at"])
-    known["suppressed"], known["suggestions"] = (tuple(known.get(name, ())) for name in ("suppressed", "suggestions"))
+    for name in ("suppressed", "suggestions", "buttons"):
+        known[name] = tuple(known.get(name, ()))
     return Reply(message_id=f"{item['pk'].removeprefix('C#')}.{ts13}.{h}", **known)
 
 

@@ -5,19 +5,24 @@ A message's id is a pure function of what the platform sent, so putting it on th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.channels.contract import ItemError, ParseResult
 from functions.common import keys
-from functions.common.message import Message
+from functions.common.message import Message, ReplyWindow
 from functions.common.queues import Entry
 from functions.common.wire import Inbound, Seen, Sighting, dumps
 
 MAX_MESSAGE = 200 * 1024
 
 
-def inbound_entries(result: ParseResult) -> tuple[list[Entry], ParseResult]:
+def inbound_entries(result: ParseResult, *, receive_only: bool = False) -> tuple[list[Entry], ParseResult]:
     """The entries of messages and sightings, and the result that they stand for: a message that no queue would take must not keep its
-    siblings out, and becomes an error.
+    siblings out, and becomes an error. `receive_only`: the account's messages are never answered, whatever the platform allows.
     """
+    if receive_only:
+        unanswered = tuple(replace(message, reply=ReplyWindow(mode="none")) for message in result.messages)
+        result = replace(result, messages=unanswered)
     written = [(message, _entry(message)) for message in result.messages]
     fitting = [(message, entry) for message, entry in written if len(entry.body.encode()) <= MAX_MESSAGE]
     if len(fitting) < len(written):

@@ -2,7 +2,7 @@
 
 A reply is reserved by adding its entry in a write that is conditional on the conversation's revision. So one write reserves, and proves
 that nothing happened in the conversation since it was read (docs/adr/0009-the-ledger-is-in-the-conversation.md). The newest `KEPT` entries
-stay. An entry is 33 characters, in the order of `Said`'s fields.
+stay. An entry is 33 characters, in the order of `Said`'s fields, and one more where the reply has several parts.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Said:
     the entry before it, one that never left, or a person's reply.
 
     `rule` stands for its template, `text` for its text, `asked` for the skeleton of what it answers. `at` is kept to the millisecond.
+    `parts`: how many of the platform's messages it takes.
     """
 
     mark: str
@@ -41,9 +42,10 @@ class Said:
     rule: str
     text: str
     asked: str
+    parts: int = 1
 
 
-def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, asked: str | None) -> Said:
+def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, asked: str | None, parts: int = 1) -> Said:
     """The entry of a reply that is about to be sent."""
     return Said(
         mark=applied_mark(message_id),
@@ -52,6 +54,7 @@ def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, 
         rule=sign(rule),
         text=sign(text),
         asked=sign(skeleton(asked)),
+        parts=min(parts, len(_DIGITS) - 1),
     )
 
 
@@ -110,17 +113,19 @@ def _entries(packed: tuple[str, ...]) -> tuple[Said, ...]:
 
 
 def _packed(said: Said) -> str:
-    return f"{said.mark}{_base36(to_ms(said.at))}{said.kind}{said.rule}{said.text}{said.asked}"
+    several = _DIGITS[said.parts] if said.parts > 1 else ""
+    return f"{said.mark}{_base36(to_ms(said.at))}{said.kind}{said.rule}{said.text}{said.asked}{several}"
 
 
 def _unpacked(packed: str) -> Said:
     try:
         mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[17], packed[18:]
-        if kind not in ("r", "n", "+", "-", "p") or len(rest) != 15:
+        if kind not in ("r", "n", "+", "-", "p") or len(rest) not in (15, 16):
             raise ValueError(kind)
+        parts = int(rest[15:] or "1", 36)
     except (ValueError, IndexError):
         raise MalformedEnvelope("an entry of the ledger") from None
-    return Said(mark=mark, at=at, kind=kind, rule=rest[:5], text=rest[5:10], asked=rest[10:])  # type: ignore[arg-type]
+    return Said(mark=mark, at=at, kind=kind, rule=rest[:5], text=rest[5:10], asked=rest[10:15], parts=parts)  # type: ignore[arg-type]
 
 
 def _base36(number: int) -> str:

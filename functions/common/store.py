@@ -112,7 +112,9 @@ class Reply:
     `variant`: which of its template's wordings was sent, where it has several; `after`: the template and variant that this message follows.
     `suppressed`: replies that were not sent, each as its reason, its template and why, with spaces between.
     `suggestions` for a person who answers: each as where it comes from, its name and how well it fits (`autoreply.suggestions`).
-    `state` unknown: the platform may or may not have delivered it; a person has been told.
+    `state` unknown: the platform may or may not have delivered it; a person has been told. A long reply goes out in several `parts`, of
+    which the platform has certainly taken the first `sent_parts`: `failed` with some of them sent is half an answer. `buttons` and
+    `image_url` are what the template has beside its text.
     """
 
     message_id: str
@@ -130,6 +132,10 @@ class Reply:
     detail: str | None = None
     suppressed: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
+    buttons: tuple[str, ...] = ()
+    image_url: str | None = None
+    parts: int = 1
+    sent_parts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

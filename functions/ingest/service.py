@@ -92,7 +92,7 @@ def _accept(adapter: Adapter, account: str, verified: Verified, counter: Counter
 
 def _hand_on(adapter: Adapter, payload: Payload, result: ParseResult, counter: Counter) -> HttpAnswer:
     channel = adapter.channel
-    entries, result = inbound_entries(result)
+    entries, result = inbound_entries(result, receive_only=payload.verified.credentials.receive_only)
     try:
         counter.queue.send(entries)
         counter.pulls.send([pull_entry(task) for task in result.pulls])

@@ -100,7 +100,7 @@ def fetch(task: PullTask, collector: Collector, remaining: Callable[[], int]) ->
     cursor, pages = collector.cursors.read(task), 0
     while pages < PAGES and remaining() >= RESERVE_MS:
         page = adapter.pull(task, cursor, credentials, outbound)
-        cursor, pages = _take(page, task, cursor, collector), pages + 1
+        cursor, pages = _take(page, task, cursor, collector, receive_only=credentials.receive_only), pages + 1
         if not page.has_more:
             return
     if cursor is None or not pages:
@@ -115,9 +115,9 @@ def _adapter(channel: str) -> PullingAdapter:
     return cast("PullingAdapter", found)
 
 
-def _take(page: PulledPage, task: PullTask, cursor: str | None, collector: Collector) -> str | None:
+def _take(page: PulledPage, task: PullTask, cursor: str | None, collector: Collector, *, receive_only: bool) -> str | None:
     """Put a page's messages on the queue, then move the cursor; where the next page begins."""
-    entries, result = inbound_entries(page.result)
+    entries, result = inbound_entries(page.result, receive_only=receive_only)
     collector.inbound.send(entries)
     counts = {"Enqueued": len(result.messages), "Ignored": len(result.ignored), "Malformed": len(result.errors)}
     collector.telemetry.count(counts | {"Pulled": sum(counts.values())}, channel=task.channel)

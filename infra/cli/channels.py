@@ -31,7 +31,9 @@ def listed(context: typer.Context) -> None:
     table = _table("Channels", *COLUMNS)
     for row in rows():
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    console.print("Any account only receives whose settings say receive_only: true.", highlight=False)
 
 
 @channels.command()

@@ -76,9 +76,7 @@ class Control:
 
     def _outbox(self, request: HttpRequest, _: str) -> Answer:
         _parameters(request)
-        # The text as a person sees it: our mark is invisible.
-        sent = [asdict(reply) | {"at": to_iso(reply.at), "text": unmarked(reply.text)} for reply in self.outbox()]
-        return Answer.json(200, {"outbox": sent})
+        return Answer.json(200, {"outbox": list(map(_shown, self.outbox()))})
 
     def _queues(self, request: HttpRequest, _: str) -> Answer:
         _parameters(request)
@@ -108,6 +106,17 @@ class Control:
 
     def _counts(self) -> list[dict[str, Any]]:
         return [asdict(count) for count in self.queues.counts()]
+
+
+def _shown(reply: Delivered) -> dict[str, Any]:
+    """The text as a person sees it: our mark is invisible. Buttons and a picture stand there only where there are some."""
+    beside = {"buttons": list(reply.buttons), "image_url": reply.image_url}
+    fields = {name: value for name, value in asdict(reply).items() if name not in beside}
+    return (
+        fields
+        | {"at": to_iso(reply.at), "text": unmarked(reply.text)}
+        | {name: value for name, value in beside.items() if value}
+    )
 
 
 def _parameters(request: HttpRequest, *allowed: str) -> dict[str, str]:

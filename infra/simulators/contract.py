@@ -48,7 +48,10 @@ class ApiAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A reply that reached the platform. `in_reply_to` is our message id, out of the request's `x-request-id`."""
+    """A reply, or a part of one, that reached the platform. `in_reply_to` is our message id, out of the request's `x-request-id`.
+
+    A picture comes by its address and without a text; `buttons` are the titles under the text.
+    """
 
     channel: str
     account: str
@@ -56,6 +59,8 @@ class Delivered:
     text: str
     in_reply_to: str | None
     at: datetime
+    buttons: tuple[str, ...] = ()
+    image_url: str | None = None
 
 
 Now = Callable[[], datetime]
@@ -101,3 +106,12 @@ class Simulator(Protocol):
 
     def api(self, request: ApiRequest) -> ApiAnswer:
         """The vendor's API: checks what the vendor checks, answers with the vendor's codes, fills `outbox`."""
+
+
+def said_in(asked: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """The words and the buttons' titles of a text, or of a menu, as both of Tencent's customer-service interfaces take them."""
+    inner = asked.get(str(asked.get("msgtype")))
+    if asked.get("msgtype") not in ("text", "msgmenu") or not isinstance(inner, dict):
+        return None, ()
+    titles = tuple(choice.get("click", choice)["content"] for choice in inner.get("list", ()))
+    return inner.get("content", inner.get("head_content")), titles

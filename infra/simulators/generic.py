@@ -145,6 +145,7 @@ class GenericSimulator:
         try:
             reply = json.loads(request.body)
             contact, text = reply["contact"]["id"], reply["text"]
+            buttons, image = tuple(reply.get("buttons", ())), reply.get("image_url")
         except (ValueError, KeyError, TypeError):
             return _said(400, "not a reply")
         webhook_id = request.headers["webhook-id"]
@@ -152,7 +153,7 @@ class GenericSimulator:
             return _said(200, "known")
         self._seen.add(webhook_id)
         in_reply_to = request.headers.get("x-request-id") or webhook_id.removeprefix("reply_")
-        self.outbox.append(Delivered(self.channel, self.account, contact, text, in_reply_to, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, contact, text, in_reply_to, self._now(), buttons, image))
         return _said(202, "accepted")
 
     def _authentic(self, request: ApiRequest) -> bool:

@@ -225,13 +225,19 @@ class LineSimulator:
         if not self._authorised(request):
             raise Refused(refusal(401, "Authentication failed due to the following reason: invalid token."))
         said = json.loads(request.body)
-        text = said["messages"][0]["text"]
-        if said["messages"][0]["type"] != "text" or not 0 < len(text.encode("utf-16-le")) // 2 <= MAX_TEXT:
+        message = said["messages"][0]
+        if message["type"] == "image" and message["originalContentUrl"].startswith("https://") and message["previewImageUrl"]:
+            return said
+        if message["type"] != "text" or not 0 < len(message["text"].encode("utf-16-le")) // 2 <= MAX_TEXT:
+            raise Refused(refusal(400, "The request body has 1 error(s)"))
+        if any(not 0 < len(title) <= 20 for title in _titles(message)) or len(_titles(message)) > 13:
             raise Refused(refusal(400, "The request body has 1 error(s)"))
         return said
 
     def _sent(self, contact: str, messages: Sequence[Mapping[str, Any]], answered: str | None) -> dict[str, Any]:
-        self.outbox.append(Delivered(self.channel, self.account, contact, messages[0]["text"], answered, self._now()))
+        first = messages[0]
+        text, image = first.get("text", ""), first.get("originalContentUrl")
+        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now(), _titles(first), image))
         return {"sentMessages": [{"id": str(470_000_000_000_000_000 + next(self._ids)), "quoteToken": "q"}]}
 
     def _authorised(self, request: ApiRequest) -> bool:
@@ -242,6 +248,10 @@ class LineSimulator:
 
 def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _titles(message: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(item["action"]["label"] for item in message.get("quickReply", {}).get("items", ()))
 
 
 SIMULATOR: type[Simulator] = LineSimulator

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -187,6 +187,7 @@ class SlackSimulator:
         checks = (
             (not text, "no_text"),
             (len(text) > MAX_TEXT, "msg_too_long"),
+            (len(asked.get("blocks", ())) > 50, "invalid_blocks"),
             (channel[:1] not in "CDGU", "channel_not_found"),
         )
         refused = next((error for wrong, error in checks if wrong), None)
@@ -194,13 +195,21 @@ class SlackSimulator:
             return refusal(refused)
         shown = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         contact = f"U{channel[1:]}" if channel.startswith("D") else channel
-        self.outbox.append(
-            Delivered(self.channel, self.account, contact, shown, request.headers.get("x-request-id"), self._now())
-        )
+        buttons, image = _shown_by(asked.get("blocks", ()))
+        answered = request.headers.get("x-request-id")
+        said = "" if image else shown  # blocks are shown in the text's stead, which is for notifications then
+        self.outbox.append(Delivered(self.channel, self.account, contact, said, answered, self._now(), buttons, image))
         return ApiAnswer(body=json.dumps({"ok": True, "channel": channel, "ts": self._ts(self._now())}).encode())
 
     def _ts(self, at: datetime) -> str:
         return f"{int(at.timestamp())}.{next(self._ids):06d}"
+
+
+def _shown_by(blocks: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], str | None]:
+    """The titles of the buttons, and the picture's address."""
+    elements = [element for block in blocks for element in block.get("elements", ())]
+    image = next((block["image_url"] for block in blocks if block["type"] == "image"), None)
+    return tuple(element["text"]["text"] for element in elements), image
 
 
 SIMULATOR: type[Simulator] = SlackSimulator

@@ -126,28 +126,32 @@ class TelegramSimulator:
     def api(self, request: ApiRequest) -> ApiAnswer:
         if not self.owns(request):
             return refusal(404 if "/bot" not in request.path else 401, "Unauthorized")
-        if request.path.rpartition("/")[2] != "sendMessage":
+        method = request.path.rpartition("/")[2]
+        if method not in ("sendMessage", "sendPhoto"):
             return refusal(404, "Not Found: method not found")
         try:
             asked = json.loads(request.body)
-            chat, text = str(asked["chat_id"]), asked["text"]
+            chat, text = str(asked["chat_id"]), asked["photo" if method == "sendPhoto" else "text"]
+            keys = tuple(key["text"] for row in asked.get("reply_markup", {}).get("keyboard", ()) for key in row)
         except (ValueError, KeyError, TypeError):
             return refusal(400, "Bad Request: message text is empty")
-        return self._refused(chat, text) or self._taken(chat, text, request)
+        return self._refused(chat, text) or self._taken(chat, text, keys, request, picture=method == "sendPhoto")
 
     def _refused(self, chat: str, text: Any) -> ApiAnswer | None:
         if not isinstance(text, str) or not text.strip():
             return refusal(400, "Bad Request: message text is empty")
-        if len(text) > MAX_TEXT:
+        if len(text.encode("utf-16-le", "replace")) // 2 > MAX_TEXT:
             return refusal(400, "Bad Request: message is too long")
         if chat in self.blocked:
             return refusal(403, "Forbidden: bot was blocked by the user")
         known = chat in self._chats or self.welcomes_strangers
         return None if known else refusal(400, "Bad Request: chat not found")
 
-    def _taken(self, chat: str, text: str, request: ApiRequest) -> ApiAnswer:
-        self.outbox.append(Delivered(self.channel, self.account, chat, text, request.headers.get("x-request-id"), self._now()))
-        sent = {"message_id": next(self._ids), "chat": {"id": int(chat)}, "date": int(self._now().timestamp()), "text": text}
+    def _taken(self, chat: str, text: str, keys: tuple[str, ...], request: ApiRequest, *, picture: bool) -> ApiAnswer:
+        answered, now = request.headers.get("x-request-id"), self._now()
+        said, image = ("", text) if picture else (text, None)
+        self.outbox.append(Delivered(self.channel, self.account, chat, said, answered, now, keys, image))
+        sent = {"message_id": next(self._ids), "chat": {"id": int(chat)}, "date": int(now.timestamp()), "text": said}
         return ApiAnswer(body=json.dumps({"ok": True, "result": sent}).encode())
 
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from functions.channels.codecs import strict_xml, wx_aes
 from functions.channels.codecs.wx_signature import sorted_sha1
-from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, utc_now
+from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, said_in, utc_now
 from infra.simulators.server import Failure
 
 SEND = "/cgi-bin/message/custom/send"
@@ -203,9 +203,8 @@ class WechatOaSimulator:
     def _send(self, request: ApiRequest) -> dict[str, Any]:
         self._check_token(request.query.get("access_token"))
         asked = _parsed(request.body)
-        contact, text = str(asked.get("touser", "")), asked.get("text")
-        content = text.get("content") if isinstance(text, dict) else None
-        if asked.get("msgtype") != "text":  # the vendor takes other types too; this simulator does not
+        contact, (content, titles) = str(asked.get("touser", "")), said_in(asked)
+        if asked.get("msgtype") not in ("text", "msgmenu"):  # the vendor takes other types too; this simulator does not
             raise Refused(40008)
         answered = request.headers.get("x-request-id")
         self._welcome(contact, answered)
@@ -216,7 +215,7 @@ class WechatOaSimulator:
         if len(content.encode()) > MAX_TEXT_BYTES:
             raise Refused(45002)  # content too long
         self._use_window(contact)
-        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles))
         return {"errcode": 0, "errmsg": "ok"}
 
     def _check_token(self, token: str | None) -> None:

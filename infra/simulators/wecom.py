@@ -150,9 +150,9 @@ class EncryptedCallbacks:
             raise Refused(40033)
         return asked
 
-    def _deliver(self, contact: str, content: str, request: ApiRequest) -> None:
+    def _deliver(self, contact: str, content: str, request: ApiRequest, titles: tuple[str, ...] = ()) -> None:
         answered = request.headers.get("x-request-id")
-        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles))
 
 
 class WecomSimulator(EncryptedCallbacks):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.simulators.contract import ApiRequest, Now, Webhook, utc_now
+from infra.simulators.contract import ApiRequest, Now, Webhook, said_in, utc_now
 from infra.simulators.wecom import MAX_TEXT_BYTES, EncryptedCallbacks, Fields, Refused, digest
 
 SEND, SYNC = "/cgi-bin/kf/send_msg", "/cgi-bin/kf/sync_msg"
@@ -211,10 +211,9 @@ class WecomKfSimulator(EncryptedCallbacks):
     def _send(self, request: ApiRequest) -> dict[str, Any]:
         asked = self._checked(request)
         contact, open_kfid, msgid = (str(asked.get(name, "")) for name in ("touser", "open_kfid", "msgid"))
-        if asked.get("msgtype") != "text":  # the vendor takes other types too; this simulator does not
+        if asked.get("msgtype") not in ("text", "msgmenu"):  # the vendor takes other types too; this simulator does not
             raise Refused(40008)
-        text = asked.get("text")
-        content = text.get("content") if isinstance(text, dict) else None
+        content, titles = said_in(asked)
         if not isinstance(content, str) or not content:
             raise Refused(44004)
         if len(content.encode()) > MAX_TEXT_BYTES:
@@ -223,7 +222,7 @@ class WecomKfSimulator(EncryptedCallbacks):
             raise Refused(int(self._credentials.get("duplicate_errcode") or DUPLICATE))
         self._use_session(open_kfid, contact)
         self._said.add((open_kfid, msgid))
-        self._deliver(contact, content, request)
+        self._deliver(contact, content, request, titles)
         return {"msgid": msgid or f"msg-{next(self._ids)}"}
 
     def _use_session(self, open_kfid: str, contact: str) -> None:

@@ -161,17 +161,29 @@ class WhatsappSimulator(MetaApp):
     def _send(self, said: Any, request: ApiRequest) -> dict[str, Any]:
         asked = said.get("to") or said["recipient"]
         contact = next((bsuid for bsuid, number in self.numbers.items() if number == asked), asked)
-        text = said["text"]["body"]
-        if said["messaging_product"] != "whatsapp" or said["type"] != "text":
+        if said["messaging_product"] != "whatsapp" or said["type"] not in ("text", "image", "interactive"):
             raise Refused(refusal(400, 100, "Invalid parameter"))
+        text, titles, image = _content(said)
         self._welcome(contact, request.headers.get("x-request-id"))
-        if not isinstance(text, str) or not 0 < len(text) <= MAX_BODY:
+        if len(titles) > 3 or any(not 0 < len(title) <= 20 for title in titles) or (titles and len(text) > 1024):
+            raise Refused(refusal(400, 131009, "Parameter value is not valid"))
+        if image is None and (not isinstance(text, str) or not 0 < len(text) <= MAX_BODY):
             raise Refused(refusal(400, 100, "Param text['body'] must be at most 4096 characters long."))
         if not self._in_window(contact):
             raise Refused(refusal(400, 131047, "Re-engagement message"))
-        self._deliver(contact, text, request)
+        self._deliver(contact, text, request, titles, image)
         sent = {"id": self._wamid(self._now()), "message_status": "accepted"}
         return {"messaging_product": "whatsapp", "contacts": [{"input": asked, "wa_id": asked}], "messages": [sent]}
+
+
+def _content(said: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str | None]:
+    """Text, titles of buttons, a picture's address."""
+    if said["type"] == "image":
+        return "", (), said["image"]["link"]
+    if said["type"] == "text":
+        return said["text"]["body"], (), None
+    asked = said["interactive"]
+    return asked["body"]["text"], tuple(button["reply"]["title"] for button in asked["action"]["buttons"]), None
 
 
 SIMULATOR: type[Simulator] = WhatsappSimulator

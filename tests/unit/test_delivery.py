@@ -1,136 +1,211 @@
-"""Webhooks on their way: tried as often as the vendor tries, over real HTTP."""
+"""A reply as the platform takes it: in parts, with what the platform shows and the rest in words; and what becomes of half a reply."""
 
 from __future__ import annotations
 
-import socket
-from collections import deque
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from urllib3 import PoolManager
 
-from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Patience, Webhook
-from infra.simulators.delivery import Report, deliver
-from infra.simulators.generic import GenericSimulator
-from infra.simulators.server import Failure, PlatformServer
+from functions.autoreply.decision import decide
+from functions.autoreply.delivery import Answer, parcels
+from functions.autoreply.desk import ReplyPostponed
+from functions.autoreply.reasons import Reason
+from functions.autoreply.service import answer
+from functions.autoreply.templates import Template
+from functions.channels import registry
+from functions.channels.contract import HttpResult, NoAnswer, SendResult, Shows
+from functions.common.ledger import entry, ledger, reserved
+from functions.common.message import ReplyWindow
+from tests.fakes.reply_desk import OPEN, POLICY, TWILIO, Fixture, case, task
 
-NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-WEBHOOK = Webhook(query="a=1&b=", headers={"x-signature": "s"}, body="您好".encode())
-
-
-class Receiver:
-    """Something that webhooks are sent to: answers 200 and remembers; `failures` come first."""
-
-    channel, account, patience = "receiver", "demo", Patience(1.0, ())
-
-    def __init__(self) -> None:
-        self.outbox: list[Delivered] = []
-        self.failures: deque[Failure] = deque()
-        self.got: list[ApiRequest] = []
-
-    def api(self, request: ApiRequest) -> ApiAnswer:
-        self.got.append(request)
-        return ApiAnswer(200, b"success")
+LONG = "请带上发票。" * 400  # 2400 characters: two of Twilio's messages
+TEMPLATES = {
+    **POLICY.book.templates,
+    "long": Template(name="long", zh=LONG, en=LONG),
+    "choice": Template(name="choice", zh="请选择", en="Choose", buttons_zh=("退货", "换货"), buttons_en=("Return", "Exchange")),
+}
+BOOK = replace(POLICY.book, templates=TEMPLATES)
+REFUSED = HttpResult(400, {}, b'{"code":21610,"message":"unsubscribed"}')
+BUSY = HttpResult(429, {}, b'{"code":20429}')
 
 
-class Pauses(list[float]):
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
+def asked(channel: str = "twilio", reply: str = "long", **more: Any) -> Any:
+    return task(
+        channel=channel, reply=reply, text="请问怎么退货?", labels={"language": "zh", "business": "after_sales"}, **more
+    )
 
 
-@pytest.fixture
-def receiver() -> Receiver:
-    return Receiver()
+def desk_for(of: Any) -> Fixture:
+    desk = Fixture(of)
+    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=BOOK))
+    return desk
 
 
-@pytest.fixture
-def url(receiver: Receiver) -> Iterator[str]:
-    server = PlatformServer([receiver])
-    server.start()
-    yield f"{server.origin}/receiver/webhooks"
-    server.stop()
+class TestParcels:
+    def test_what_a_platform_cannot_show_stands_in_the_text(self) -> None:
+        said = Answer(text="请选择", buttons=("退货", "换货"), image_url="https://shop.example/map.png")
+        (only,) = parcels(asked().judged.message, said, registry.adapter("twilio"))
+        assert only.text == "请选择\n1. 退货\n2. 换货\nhttps://shop.example/map.png"
+        assert (only.buttons, only.image_url) == ((), None)
+
+    def test_what_it_can_show_it_is_given_buttons_under_the_last_text_and_the_picture_after_it(self) -> None:
+        said = Answer(text=LONG, buttons=("退货",), image_url="https://shop.example/map.png")
+        parts = parcels(asked().judged.message, said, replace_limits("telegram", 1000))
+        assert [part.part for part in parts] == list(range(len(parts)))
+        assert [part.buttons for part in parts] == [()] * (len(parts) - 2) + [("退货",), ()]
+        assert [part.image_url for part in parts] == [None] * (len(parts) - 1) + ["https://shop.example/map.png"]
+        assert "".join(part.text for part in parts) == LONG
+        assert len({part.key for part in parts}) == len(parts) and parts[0].key == parts[0].message_id
+
+    @pytest.mark.parametrize("buttons", [("一" * 21,), tuple("一二三四")])
+    def test_buttons_that_do_not_fit_are_words_too(self, buttons: tuple[str, ...]) -> None:
+        (only,) = parcels(asked().judged.message, Answer(text="选", buttons=buttons), registry.adapter("whatsapp"))
+        assert only.buttons == () and f"1. {buttons[0]}" in only.text
+
+    def test_a_text_too_long_for_buttons_takes_them_as_words(self) -> None:
+        (only,) = parcels(asked().judged.message, Answer(text="选" * 1025, buttons=("好",)), registry.adapter("whatsapp"))
+        assert only.buttons == () and only.text.endswith("\n1. 好")
+
+    def test_an_sms_template_is_never_split(self) -> None:
+        (only,) = parcels(asked().judged.message, Answer(text=LONG), registry.adapter("aliyun_sms"))
+        assert only.text == LONG
 
 
-def send(url: str, webhook: Webhook = WEBHOOK, *, waits: tuple[float, ...] = (), **more) -> tuple[Report, Pauses]:
-    pauses = Pauses()
-    timeout = more.pop("timeout", 5.0)
-    return deliver(webhook, url, Patience(timeout, waits), pause=pauses, now=lambda: NOW, **more), pauses
+def replace_limits(channel: str, limit: int) -> Any:
+    class Narrow:
+        max_text, max_text_unit, shows = limit, "characters", Shows(image=True, buttons=3)
+
+    return Narrow
 
 
-def test_an_accepted_webhook_is_sent_once_as_it_is(receiver, url):
-    report, pauses = send(url, waits=(1, 2))
-    assert report.accepted
-    assert [(a.status, a.body, a.at) for a in report.attempts] == [(200, b"success", NOW)]
-    assert pauses == []
-    (got,) = receiver.got
-    assert (got.method, got.path, got.body, dict(got.query)) == ("POST", "/webhooks", WEBHOOK.body, {"a": "1", "b": ""})
-    assert got.headers["x-signature"] == "s"
+class TestHalfAReply:
+    def test_a_long_reply_goes_out_in_order_and_is_recorded_as_whole(self) -> None:
+        of = asked()
+        desk = desk_for(of)
+        answer(of, desk.desk)
+        assert len(desk.platform.bodies) == 2
+        record = desk.record(of)
+        assert (record.state, record.parts, record.sent_parts) == ("sent", 2, 2)
+        assert desk.problems(of) == ()
+
+    def test_a_part_that_is_refused_for_good_leaves_half_an_answer_and_a_person_is_told(self) -> None:
+        of = asked(needs_person=True)
+        desk = desk_for(of)
+        desk.platform.answers = [HttpResult(201, {}, b'{"sid":"SM1"}'), REFUSED]
+        answer(of, desk.desk)
+        record = desk.record(of)
+        assert (record.state, record.sent_parts) == ("failed", 1)
+        assert desk.problems(of) == ("reply_incomplete",)
+        answer(of, desk.desk)
+        assert len(desk.platform.bodies) == 2, "nothing is sent again"
+
+    def test_what_was_postponed_goes_on_behind_the_part_that_is_out(self) -> None:
+        of = asked()
+        desk = desk_for(of)
+        desk.platform.answers = [HttpResult(201, {}, b'{"sid":"SM1"}'), BUSY]
+        with pytest.raises(ReplyPostponed):
+            answer(of, desk.desk)
+        assert (desk.record(of).state, desk.record(of).sent_parts) == ("reserved", 1)
+        answer(of, desk.desk)
+        first, refused, again = desk.platform.bodies
+        assert refused == again != first
+        assert (desk.record(of).state, desk.record(of).sent_parts) == ("sent", 2)
+
+    def test_a_part_of_unknown_fate_is_not_sent_again_where_the_platform_takes_no_key(self) -> None:
+        of = asked()
+        desk = desk_for(of)
+        desk.platform.answers = [HttpResult(201, {}, b'{"sid":"SM1"}'), NoAnswer()]
+        answer(of, desk.desk)
+        assert (desk.record(of).state, desk.record(of).sent_parts) == ("unknown", 1)
+        assert desk.problems(of) == ("reply_unknown",)
+        answer(of, desk.desk)
+        assert len(desk.platform.bodies) == 2
+
+    @pytest.mark.parametrize("channel", ["twilio", "generic"])
+    @pytest.mark.parametrize("place", range(6))
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_no_part_goes_out_twice_wherever_the_process_dies(
+        self, channel: str, place: int, when: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(registry.adapter("generic"), "max_text", 1600)
+        of = asked(channel)
+        desk = desk_for(of)
+        sent = _sent_texts(desk, monkeypatch)
+        left = [place]
+
+        def die(name: str) -> None:
+            if name in ("apply", "add_reply", "record_reply"):
+                left[0] -= 1
+                if left[0] == -1:
+                    raise SystemExit
+
+        setattr(desk.store, when, die)
+        for _ in range(3):
+            try:
+                answer(of, desk.desk)
+            except SystemExit:
+                continue
+        record = desk.record(of)
+        assert record.state in ("sent", "unknown")
+        assert ("reply_unknown" in desk.problems(of)) is (record.state == "unknown")
+        keys = [key for key, _ in sent]
+        if channel == "twilio":
+            assert len(set(keys)) == len(keys)
+        else:
+            assert record.state == "sent" and dict(sent).keys() == {key for key, _ in sent} and len(set(keys)) == 2
 
 
-def test_a_get_carries_its_query(receiver, url):
-    assert send(url, Webhook(method="GET", query="echostr=%2B"))[0].accepted
-    assert (receiver.got[0].method, dict(receiver.got[0].query)) == ("GET", {"echostr": "+"})
+def _sent_texts(desk: Fixture, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    sent: list[tuple[str, str]] = []
+    for channel in ("twilio", "generic"):
+
+        def send(reply: Any, credentials: Any, outbound: Any) -> SendResult:
+            sent.append((reply.key, reply.text))
+            return SendResult(outcome="sent")
+
+        monkeypatch.setattr(registry.adapter(channel), "send", send)
+    return sent
 
 
-def test_a_refused_webhook_is_tried_again_until_it_is_accepted(receiver, url):
-    receiver.failures.extend([ApiAnswer(503, b"later"), "close"])
-    report, pauses = send(url, waits=(5, 300, 1800))
-    assert [(a.status, a.fault) for a in report.attempts] == [(503, None), (None, "broken"), (200, None)]
-    assert pauses == [5, 300]
-    assert report.accepted
+class TestQuota:
+    @pytest.mark.parametrize(("parts", "reason"), [(1, Reason.KEYWORD), (2, Reason.QUOTA_EXHAUSTED)])
+    def test_every_part_draws_on_the_platforms_quota(self, parts: int, reason: Reason) -> None:
+        of = asked(window=ReplyWindow(mode="window", max_replies=4))
+        fresh = case(of, policy=replace(POLICY, book=BOOK))
+        assert decide(fresh).reason is Reason.KEYWORD, "two parts, and one for people"
+        assert fresh.conversation is not None
+        earlier = task(9).judged.message.message_id
+        said = entry(earlier, at=OPEN, notice=False, rule="r", text="x", asked="y", parts=parts)
+        decision = decide(replace(fresh, conversation=reserved(fresh.conversation, said)))
+        assert decision.reason is reason
+        assert (decision.text is None) is (reason is Reason.QUOTA_EXHAUSTED)
+
+    def test_half_an_answer_keeps_its_place_in_the_ledger_and_one_that_never_left_gives_it_back(self) -> None:
+        for first, kind in ((HttpResult(201, {}, b'{"sid":"SM1"}'), "r"), (REFUSED, "-")):
+            of = asked()
+            desk = desk_for(of)
+            desk.platform.answers = [first, REFUSED]
+            answer(of, desk.desk)
+            (conversation,) = desk.store.conversations.values()
+            (said,) = ledger(conversation)
+            assert (said.kind, said.parts) == (kind, 2)
 
 
-def test_the_ladder_ends(receiver, url):
-    receiver.failures.extend([ApiAnswer(500)] * 3)
-    report, pauses = send(url, waits=(5, 10), scale=0.1)
-    assert [a.status for a in report.attempts] == [500, 500, 500]
-    assert pauses == [0.5, 1.0]
-    assert not report.accepted
+class TestButtons:
+    def test_a_templates_buttons_are_recorded_and_sent_in_the_contacts_language(self) -> None:
+        of = asked("generic", "choice")
+        desk = desk_for(of)
+        answer(of, desk.desk)
+        assert desk.record(of).buttons == ("退货", "换货")
+        assert '"buttons":["退货","换货"]'.encode() in desk.platform.bodies[0]
 
 
-def test_no_answer_in_time_is_a_time_out(receiver, url):
-    receiver.failures.append("hang")
-    report, _ = send(url, waits=(0,), timeout=0.1)
-    assert [(a.status, a.fault) for a in report.attempts] == [(None, "timeout"), (200, None)]
-
-
-def test_a_closed_port_is_a_failed_connection():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening
-        report, _ = send(f"http://127.0.0.1:{taken.getsockname()[1]}/")
-    assert [(a.fault, a.accepted) for a in report.attempts] == [("connect", False)]
-
-
-def test_a_redirect_is_not_followed(receiver, url):
-    receiver.failures.append(ApiAnswer(302, b"", {"location": "/receiver/elsewhere"}))
-    assert [a.status for a in send(url)[0].attempts] == [302]
-    assert receiver.got == []
-
-
-def test_the_vendors_own_rule_says_when_to_stop(receiver, url):
-    receiver.failures.append(ApiAnswer(410))
-    generic = GenericSimulator("demo", {"secret": "whsec_" + "A" * 32})
-    report, pauses = send(url, waits=(5, 5), tried_again=generic.tried_again)
-    assert ([a.status for a in report.attempts], pauses) == ([410], [])
-
-
-def test_a_vendor_that_signs_each_try_anew_is_asked_for_each(receiver, url):
-    receiver.failures.append(ApiAnswer(500))
-    generic = GenericSimulator("demo", {"secret": "whsec_" + "A" * 32}, now=iter_times())
-    first = generic.text("u-1", "hi")
-    report, _ = send(url, lambda: generic.signed_anew(first), waits=(5,))
-    assert report.accepted
-    assert receiver.got[0].headers["webhook-timestamp"] > first.headers["webhook-timestamp"]
-    assert receiver.got[0].headers["webhook-id"] == first.headers["webhook-id"]
-
-
-def test_connections_can_be_kept_by_the_caller(receiver, url):
-    with PoolManager() as http:
-        assert all(send(url, http=http)[0].accepted for _ in range(3))
-    assert len(receiver.got) == 3
-
-
-def iter_times():
-    seconds = iter(range(0, 1000, 60))
-    return lambda: datetime.fromtimestamp(NOW.timestamp() + next(seconds), UTC)
+class TestReceiveOnly:
+    def test_an_account_that_may_not_send_is_never_asked_to(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(TWILIO, "receive_only", True)
+        of = asked()
+        desk = desk_for(of)
+        answer(of, desk.desk)
+        assert desk.platform.bodies == []
+        assert (desk.record(of).state, desk.record(of).outcome) == ("failed", "window_closed")

@@ -83,7 +83,8 @@ def test_no_connection_is_worth_another_try_and_no_answer_is_not():
     ("contact", "text", "code"),
     [(SMS, "x" * 1601, "21617"), ("0", "hi", "21211"), (SMS, "", "21602"), ("", "hi", "21604")],
 )
-def test_the_simulator_refuses_what_twilio_refuses(contact, text, code):
+def test_the_simulator_refuses_what_twilio_refuses(contact, text, code, monkeypatch):
+    monkeypatch.setattr(ADAPTER, "max_text", 10_000)  # which the channel itself would not let through
     twilio = simulator()
     assert send(twilio, contact, text).code == code
     assert twilio.outbox == []

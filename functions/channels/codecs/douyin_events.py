@@ -6,18 +6,21 @@ https://developer.open-douyin.com/docs/resource/zh-CN/mini-app/develop/server/in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from functions.channels.codecs import json_fields, strict_json
+from functions.channels.codecs import json_fields, sightings, strict_json
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
+from functions.channels.contract import Ignored, Payload
 from functions.common.errors import MalformedPayload
 from functions.common.message import Attachment, Interactive, Kind, Referral, Sticker
 
 RECEIVED = "im_receive_msg"
 ENTERED = "im_enter_direct_msg"
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,3 +174,27 @@ def filled(shape: Any, values: Fields) -> Any:
     if isinstance(shape, str) and shape[:1] == "{" and shape[-1:] == "}":
         return values.get(shape[1:-1], shape)
     return shape
+
+
+def is_challenge(challenge: object) -> bool:
+    """Whether this may be sent back: a number, or a word that no browser could take for a page."""
+    if isinstance(challenge, str):
+        return _CHALLENGE.fullmatch(challenge) is not None
+    return isinstance(challenge, int) and not isinstance(challenge, bool) and abs(challenge) < 2**63
+
+
+def seen(item: Ignored, payload: Payload) -> Ignored:
+    """An event with what it tells of a conversation: somebody answered in the app, or the contact took a message back."""
+    fields: Fields = payload.body
+    at, account = payload.verified.request.received_at, payload.account
+    try:
+        content = opened(fields, "content") if item.kind in ("im_send_msg", "im_recall_msg") else {}
+    except FieldUnreadable:
+        return item
+    message = json_fields.optional_id(content, "server_message_id")
+    if item.kind == "im_recall_msg":
+        return sightings.recalled(item, ("douyin", account, json_fields.optional_id(fields, "from_user_id")), message, at)
+    if item.kind != "im_send_msg" or content.get("source") == payload.verified.credentials.client_key:
+        return item  # what this app sent is ours
+    place = ("douyin", account, json_fields.optional_id(fields, "to_user_id"))
+    return sightings.answered(item, place, message, json_fields.text(content, "text"), at)

@@ -70,7 +70,7 @@ def fetch_token(outbound: Outbound, origin: str, app_id: str, app_secret: str) -
 
 def _uuid(reply: OutgoingReply) -> str:
     """The same for every try of a text, another for another text in answer to the same message. At most 50 characters."""
-    return f"{reply.message_id}.{crc32(reply.text.encode('utf-8', 'surrogatepass')):08x}"[-UUID_LENGTH:]
+    return f"{reply.message_id}.{crc32(reply.text.encode('utf-8', 'surrogatepass'), reply.part):08x}"[-UUID_LENGTH:]
 
 
 def _result(answer: HttpResult) -> SendResult:

@@ -32,13 +32,13 @@ _SECONDS = re.compile(r"[0-9]{1,5}")
 
 def reply(reply: OutgoingReply, access_token: str, outbound: Outbound) -> SendResult:
     """By the event's own token. Code `invalid_reply_token`: it was used or too old, and nothing was sent."""
-    said = {"replyToken": reply.token, "messages": [_text(reply)]}
+    said = {"replyToken": reply.token, "messages": [_message(reply)]}
     return _post("reply", said, {}, access_token, outbound)
 
 
 def push(reply: OutgoingReply, access_token: str, outbound: Outbound) -> SendResult:
     """By the contact's id. When nobody can say whether it was carried out it is asked once more, under the same key."""
-    said, key = {"to": reply.contact, "messages": [_text(reply)]}, {"x-line-retry-key": str(uuid5(_KEYS, reply.message_id))}
+    said, key = {"to": reply.contact, "messages": [_message(reply)]}, {"x-line-retry-key": str(uuid5(_KEYS, reply.key))}
     first = _post("push", said, key, access_token, outbound)
     return _post("push", said, key, access_token, outbound) if first.outcome == "unknown" else first
 
@@ -65,8 +65,13 @@ def _post(way: str, said: Mapping[str, Any], headers: Mapping[str, str], token: 
     return leased_send.post(outbound, url, {**JSON, "authorization": f"Bearer {token}", **headers}, body, _outcome)
 
 
-def _text(reply: OutgoingReply) -> Mapping[str, str]:
-    return {"type": "text", "text": reply.text}
+def _message(reply: OutgoingReply) -> Mapping[str, Any]:
+    """A picture stands for its own preview. A button says its title; https://developers.line.biz/en/reference/messaging-api/#quick-reply"""
+    if reply.image_url:
+        return {"type": "image", "originalContentUrl": reply.image_url, "previewImageUrl": reply.image_url}
+    said = {"type": "text", "text": reply.text}
+    items = [{"type": "action", "action": {"type": "message", "label": title, "text": title}} for title in reply.buttons]
+    return {**said, "quickReply": {"items": items}} if items else said
 
 
 def _outcome(answer: HttpResult) -> SendResult:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from functions.channels.codecs import batch, json_fields, meta_graph, meta_messages, meta_webhook, sightings
 from functions.channels.codecs.batch import Item, Outcome, listed
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable, loggable, optional_id, required_id, table
 from functions.channels.codecs.meta_attachments import STORY
 from functions.channels.codecs.meta_webhook import MetaCredentials
+from functions.channels.codecs.text_parts import size
 from functions.channels.codecs.timestamp import closes_at, sent_at
 from functions.channels.contract import (
     Credentials,
@@ -29,6 +30,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    TextUnit,
     Verified,
 )
 from functions.common import keys
@@ -46,15 +48,23 @@ class MetaMessaging(ABC):
     object_name: str
     id_kind: str
     max_text: int
-    max_text_unit: Literal["characters", "bytes"]
+    max_text_unit: TextUnit
 
     @abstractmethod
     def account_id(self, credentials: Any) -> str:
         """Our own id on the platform: the page's, or the professional account's."""
 
     def body(self, reply: OutgoingReply) -> dict[str, Any]:
-        """The message as the Send API takes it."""
-        return {"recipient": {"id": reply.contact}, "message": {"text": reply.text}}
+        """The message as the Send API takes it; whoever taps a quick reply says its title.
+
+        https://developers.facebook.com/docs/messenger-platform/send-messages/quick-replies
+        """
+        if reply.image_url:
+            picture = {"type": "image", "payload": {"url": reply.image_url}}
+            return {"recipient": {"id": reply.contact}, "message": {"attachment": picture}}
+        titles = [{"content_type": "text", "title": title, "payload": title} for title in reply.buttons]
+        said = {"text": reply.text, **({"quick_replies": titles} if titles else {})}
+        return {"recipient": {"id": reply.contact}, "message": said}
 
     def verify(self, request: RawRequest, credentials: MetaCredentials, now: datetime) -> Verified | Rejected:
         """See `meta_webhook`."""
@@ -84,8 +94,7 @@ class MetaMessaging(ABC):
         """POST /{account}/messages."""
         if reply.not_after and outbound.now() > reply.not_after:
             return SendResult(outcome="window_closed", code="too_late")
-        size = len(reply.text.encode("utf-8", "replace")) if self.max_text_unit == "bytes" else len(reply.text)
-        if size > self.max_text:
+        if size(reply.text, self.max_text_unit) > self.max_text:
             return SendResult(outcome="invalid", code="too_long")
         return meta_graph.post(f"{self.account_id(credentials)}/messages", self.body(reply), credentials, outbound)
 

@@ -181,3 +181,15 @@ _READERS: dict[str, Callable[[Fields, Fields], Tap]] = {
     "view_submission": _submission,
     "command": _command,
 }
+
+
+def blocks(text: str, buttons: tuple[str, ...], image_url: str | None) -> list[Fields]:
+    """A picture, or a text with buttons under it; a tap comes back as an interaction. https://docs.slack.dev/reference/block-kit/blocks"""
+    if image_url:
+        return [{"type": "image", "image_url": image_url, "alt_text": image_url[:2000]}]
+    titles = [
+        {"type": "button", "action_id": f"b{place}", "value": title, "text": {"type": "plain_text", "text": title}}
+        for place, title in enumerate(buttons)
+    ]
+    words = {"type": "section", "text": {"type": "plain_text", "text": text}}
+    return [words, {"type": "actions", "elements": titles}]

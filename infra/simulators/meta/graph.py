@@ -124,6 +124,8 @@ class MetaApp(ABC):
     def _in_window(self, contact: str) -> bool:
         return contact in self._heard and self._now() - self._heard[contact] <= WINDOW
 
-    def _deliver(self, contact: str, text: str, request: ApiRequest) -> None:
+    def _deliver(
+        self, contact: str, text: str, request: ApiRequest, buttons: tuple[str, ...] = (), image: str | None = None
+    ) -> None:
         answered = request.headers.get("x-request-id")
-        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now(), buttons, image))

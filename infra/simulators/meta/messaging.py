@@ -121,15 +121,19 @@ class MessagingSimulator(MetaApp):
         return "m_" + sha256(f"{self.account} {at} {next(self._ids)}".encode()).hexdigest()
 
     def _send(self, said: Any, request: ApiRequest) -> dict[str, Any]:
-        contact, text = said["recipient"]["id"], said["message"]["text"]
+        contact, message = said["recipient"]["id"], said["message"]
+        image = message["attachment"]["payload"]["url"] if "attachment" in message else None
+        text, titles = message.get("text", ""), tuple(reply["title"] for reply in message.get("quick_replies", ()))
         self._welcome(contact, request.headers.get("x-request-id"))
         if contact not in self._heard:
             raise Refused(refusal(400, 100, "No matching user found", subcode=2018001))
-        if not isinstance(text, str) or not text or self._too_long(text):
+        if any(len(title) > 20 for title in titles) or len(titles) > 13:
+            raise Refused(refusal(400, 100, "Invalid quick replies"))
+        if image is None and (not isinstance(text, str) or not text or self._too_long(text)):
             raise Refused(refusal(400, 100, "Length of param message[text] must be less than or equal to the limit"))
         if not self._in_window(contact):
             raise Refused(refusal(400, 10, "This message is sent outside of allowed window.", subcode=2018278))
-        self._deliver(contact, text, request)
+        self._deliver(contact, text, request, titles, image)
         return {"recipient_id": contact, "message_id": self._mid(self._now())}
 
     def _too_long(self, text: str) -> bool:
