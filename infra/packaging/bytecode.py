@@ -75,9 +75,9 @@ def compile_bytecode(folder: Path, interpreter: Interpreter, *, unpacked_at: str
 def replace_sources(folder: Path, interpreter: Interpreter, *, unpacked_at: str) -> None:
     """Put bytecode in the place of a function's sources, so that each module is shipped once.
 
-    Channels stay sources, without comments and docstrings: a process needs one or two of them, whose compilation costs a few
-    milliseconds, and the bytecode of all of them would be more than half of the zip. The bytecode, too, lacks docstrings and what
-    functions' signatures say of types, which nothing reads there; assertions and the fields of classes stay.
+    Channels stay sources, without comments, docstrings and the types in signatures: a process needs one or two of them, whose compilation
+    costs a few milliseconds, and the bytecode of all of them would be more than half of the zip. The bytecode, too, lacks docstrings
+    and what functions' signatures say of types, which nothing reads there; assertions and the fields of classes stay.
     """
     # Without columns, which only the carets under a traceback's lines need: they are a quarter of it.
     options = ["-I", "-X", "no_debug_ranges", "-c", _COMPILER]
