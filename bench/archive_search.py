@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest import mock
 
 from bench.rig import archived
 from bench.rig.figures import Figures, aim
@@ -75,7 +76,7 @@ def _restored(directory: Path, manifests: list[Manifest]) -> int:
     from infra.records.catalogue import Catalogue
     from infra.records.restore import Restorer, Wanted
 
-    with mock_aws():
+    with mock.patch.dict("os.environ", {"AWS_DEFAULT_REGION": "us-east-1"}), mock_aws():
         aws.client.cache_clear()
         table = Table(aws.client("dynamodb"), "bench")
         table.client.create_table(

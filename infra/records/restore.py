@@ -12,8 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
+from functions.archive.crew import Crew
 from functions.archive.manifests import Manifest
 from functions.archive.parts import Filed, filed_from
 from functions.common import keys
@@ -29,6 +32,8 @@ from infra.records.errors import PartUnsound
 from infra.records.period import Period
 
 KEEP = timedelta(days=30)
+# At a time; boto3 keeps ten connections.
+WRITERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,7 @@ class Restorer:
         erased_at: Callable[[str], datetime | None],
         keep: timedelta = KEEP,
         dry_run: bool = False,
+        writers: int = WRITERS,
     ) -> None:
         self._table = table
         self._catalogue = catalogue
@@ -93,6 +99,8 @@ class Restorer:
         self._expires = int((now + keep).timestamp())
         self._erased_at = erased_at
         self._dry_run = dry_run
+        self._crew = Crew(writers)
+        self._lock = Lock()
         self._there: set[str] = set()
         self._gone: dict[str, datetime | None] = {}
         self.done = Restored()
@@ -102,10 +110,9 @@ class Restorer:
         for manifest in manifests:
             self.done.parts += 1
             rebuilt: dict[str, Conversation] = {}
-            for filed in self._messages(manifest, wanted):
-                self._bring_back(filed, manifest.part, rebuilt)
-            for conversation in rebuilt.values():
-                self._rebuild(conversation)
+            bring_back = partial(self._bring_back, part=manifest.part, rebuilt=rebuilt)
+            self._crew.each(bring_back, self._messages(manifest, wanted))
+            self._crew.each(self._rebuild, rebuilt.values())
         return self.done
 
     def _messages(self, manifest: Manifest, wanted: Wanted) -> Iterator[Filed]:
@@ -121,15 +128,17 @@ class Restorer:
     def _bring_back(self, filed: Filed, part: str, rebuilt: dict[str, Conversation]) -> None:
         key = keys.split(filed.judged.message.message_id)
         if self._is_erased(key.conv, filed.judged.message.received_at):
-            self.done.erased += 1
+            with self._lock:
+                self.done.erased += 1
             return
         # The reply first, as in the archive's marks: a message that is back has its reply.
-        if filed.reply is not None and self._write(reply_item(key, filed.reply), part) == "new":
-            self.done.replies += 1
+        replied = filed.reply is not None and self._write(reply_item(key, filed.reply), part) == "new"
         outcome = self._write(message_item(filed.judged), part)
-        self.done.messages += outcome == "new"
-        self.done.kept += outcome == "kept"
-        self.done.prolonged += outcome == "prolonged"
+        with self._lock:
+            self.done.replies += replied
+            self.done.messages += outcome == "new"
+            self.done.kept += outcome == "kept"
+            self.done.prolonged += outcome == "prolonged"
         self._note(key.conv, filed, rebuilt)
 
     def _is_erased(self, conv: str, received_at: datetime) -> bool:
@@ -165,17 +174,18 @@ class Restorer:
 
     def _note(self, conv: str, filed: Filed, rebuilt: dict[str, Conversation]) -> None:
         """Conversations do not expire; one that is missing (a new table) is made anew from its messages."""
-        if conv in self._there:
-            return
-        before = rebuilt.get(conv)
-        if before is None:
+        found = None
+        if conv not in rebuilt:
+            if conv in self._there:
+                return
             found = self._table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
             if found is not None and not _is_rebuilt(found):
                 self._there.add(conv)
                 return
-            self.done.conversations += found is None
-            before = None if found is None else conversation_from(found)
-        rebuilt[conv] = _with(before, filed)
+        with self._lock:
+            if conv not in rebuilt:
+                self.done.conversations += found is None
+            rebuilt[conv] = _with(rebuilt.get(conv) or (conversation_from(found) if found else None), filed)
 
     def _rebuild(self, conversation: Conversation) -> None:
         if self._dry_run:
