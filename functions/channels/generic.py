@@ -1,4 +1,7 @@
-"""Any system of yours that speaks JSON, signed by Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+"""Any system that speaks JSON: yours, signed by Standard Webhooks, or a platform that we do not know, described by configuration.
+
+The account's `signature` says how webhooks are signed, its `fields` where a message is in them; without these it is Standard Webhooks
+(`webhook-id`, `webhook-timestamp`, `webhook-signature`) and our own format.
 
 The body is one message or a list of them under `messages` (docs/channels.md has the fields). Replies are POSTed to the account's
 `reply_url`, signed the same way; `webhook-id` is their idempotency key. https://github.com/standard-webhooks/standard-webhooks
@@ -10,14 +13,19 @@ import hmac
 import json
 import re
 from base64 import b64decode, b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
 from functions.channels.codecs import sightings, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
+from functions.channels.codecs.custom_answers import CustomAnswer, CustomHandshake
+from functions.channels.codecs.custom_fields import CustomFields
+from functions.channels.codecs.custom_signature import DigestSignature, Ed25519Signature, HmacSignature
+from functions.channels.codecs.custom_wechat import WechatSignature
+from functions.channels.codecs.generic_item import MAX_TEXT, Item, ItemReplyTo
 from functions.channels.contract import (
     Credentials,
     HttpAnswer,
@@ -50,20 +58,8 @@ from functions.common.message import (
 )
 
 TOLERANCE = timedelta(minutes=5)
-MAX_TEXT = 20_000
+Signature = Annotated[HmacSignature | DigestSignature | Ed25519Signature | WechatSignature, Field(discriminator="scheme")]
 _SECONDS = re.compile(r"[0-9]{1,5}")
-
-
-def _id(value: Any) -> Any:
-    # Ids are strings with us, whatever the sender's JSON makes of them.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _utc(value: datetime) -> datetime:
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("beyond the years 1 to 9999") from None
 
 
 def _secret_bytes(secret: str) -> bytes:
@@ -76,66 +72,25 @@ def _usable(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Id = Annotated[str, BeforeValidator(_id), Field(min_length=1, max_length=256)]
-# DynamoDB keeps 38 digits; nobody's file has more than 2^53 bytes.
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Utc = Annotated[datetime, AfterValidator(_utc)]
-
-
 class GenericCredentials(Credentials):
-    """`secret`: `whsec_` and base64. Without a `reply_url` the channel only receives."""
+    """`secret`: `whsec_` and base64; it signs webhooks unless a `signature` says how they are, and replies always.
 
-    secret: Annotated[SecretStr, AfterValidator(_usable)]
+    Without a `reply_url` the channel only receives. `fields` says where a body that is not in our format keeps what a message needs,
+    `handshake` and `answer` what the platform wants to hear.
+    """
+
+    secret: Annotated[SecretStr, AfterValidator(_usable)] = SecretStr("")
     reply_url: str | None = None
+    signature: Signature | None = None
+    fields: CustomFields | None = None
+    handshake: CustomHandshake | None = None
+    answer: CustomAnswer | None = None
 
-
-class _Contact(BaseModel):
-    id: Id
-    name: str | None = Field(None, max_length=200)
-    locale: str | None = Field(None, max_length=35)
-    is_bot: bool = False
-
-
-class _Attachment(BaseModel):
-    kind: str = Field("file", max_length=32)
-    url: str | None = Field(None, max_length=4096)
-    url_expires_at: Utc | None = None
-    media_id: Id | None = None
-    mime: str | None = None
-    size: Count | None = None
-    filename: str | None = Field(None, max_length=255)
-    caption: str | None = None
-    duration_ms: Count | None = None
-
-
-class _ReplyTo(BaseModel):
-    id: Id | None = None
-    text: str | None = None
-
-
-class _Referral(BaseModel):
-    source: str = "ad"
-    ad_id: Id | None = None
-    campaign_id: Id | None = None
-    creative_id: Id | None = None
-    advertiser_id: Id | None = None
-    source_url: str | None = None
-    headline: str | None = None
-    click_id: Id | None = None
-    ref: str | None = None
-
-
-class _Item(BaseModel):
-    id: Id
-    contact: _Contact
-    text: str | None = Field(None, max_length=MAX_TEXT)
-    kind: str | None = Field(None, max_length=64)
-    attachments: list[_Attachment] = Field(default_factory=list, max_length=50)
-    reply_to: _ReplyTo | Id | None = None
-    referral: _Referral | None = None
-    sent_at: Utc | None = None
-    # Not a message: somebody answered the contact elsewhere, or the contact took the message of this id back.
-    event: Literal["answered", "recalled"] | None = None
+    @model_validator(mode="after")
+    def _signed_both_ways(self) -> Self:
+        if not self.secret.get_secret_value() and (self.signature is None or self.reply_url):
+            raise ValueError("a secret is needed, by webhooks without a signature of their own and by replies")
+        return self
 
 
 class Generic:
@@ -149,47 +104,51 @@ class Generic:
     shows = Shows(image=True, buttons=10, button_title=80)
 
     def verify(self, request: RawRequest, credentials: GenericCredentials, now: datetime) -> Verified | Rejected:
-        webhook_id = request.headers.get("webhook-id")
-        timestamp = request.headers.get("webhook-timestamp")
-        signatures = request.headers.get("webhook-signature")
-        if request.method != "POST":
-            return Rejected("method")
-        if not webhook_id or not timestamp or not signatures:
-            return Rejected("no_signature")
-        expected = sign(credentials.secret, webhook_id, timestamp, request.body)
-        if not any(same(expected, candidate) for candidate in signatures.split(" ")[:10]):
-            return Rejected("bad_signature")
-        if not fresh(unix_time(timestamp), now, TOLERANCE):
-            return Rejected("stale")
-        return Verified(request, credentials, Verification(scheme="standard-webhooks", body_signed=True, timestamped=True))
+        outcome = (
+            _standard(request, credentials, now)
+            if credentials.signature is None
+            else credentials.signature.checked(request, now)
+        )
+        return outcome if isinstance(outcome, Rejected) else Verified(request, credentials, outcome)
 
     def decode(self, verified: Verified, account: str) -> Payload:
-        return Payload(verified, account, strict_json.parse_object(verified.request.body))
+        signature, request = verified.credentials.signature, verified.request
+        if isinstance(signature, WechatSignature):
+            return Payload(verified, account, signature.decrypted(request))
+        return Payload(verified, account, strict_json.parse_object(request.body))
 
     def handshake(self, payload: Payload) -> HttpAnswer | None:
-        return None
+        credentials = payload.verified.credentials
+        if isinstance(credentials.signature, WechatSignature) and payload.verified.request.method == "GET":
+            return credentials.signature.echo(payload.verified.request)
+        return credentials.handshake.answered(payload.body) if credentials.handshake else None
 
     def parse(self, payload: Payload) -> ParseResult:
         messages: list[Message] = []
         ignored: list[Ignored] = []
         errors: list[ItemError] = []
-        listed = payload.body.get("messages", [payload.body])
+        fields = payload.verified.credentials.fields
+        listed = fields.items(payload.body) if fields else payload.body.get("messages", [payload.body])
         if not isinstance(listed, list):
             return ParseResult(errors=(ItemError("not a list", "messages"),))
         for place, raw in enumerate(listed):
             try:
-                item = _Item.model_validate(raw)
-                if item.event:
-                    ignored.append(_seen(item, payload))
-                else:
-                    messages.append(_message(item, payload))
+                read = _read(raw, payload)
             except ValidationError as error:
                 first = error.errors(include_input=False, include_url=False)[0]
                 where = ".".join(map(str, ("messages", place, *first["loc"])))
                 errors.append(ItemError(first["type"], where))
+                continue
+            if isinstance(read, Ignored):
+                ignored.append(read)
+            else:
+                messages.append(read)
         return ParseResult(messages=tuple(messages), ignored=tuple(ignored), errors=tuple(errors))
 
     def acknowledge(self, payload: Payload, result: ParseResult) -> HttpAnswer:
+        if payload.verified.credentials.answer:
+            told: HttpAnswer = payload.verified.credentials.answer.http()
+            return told
         answer = {"accepted": len(result.messages), "ignored": len(result.ignored), "rejected": len(result.errors)}
         return HttpAnswer(202, json.dumps(answer), "application/json")
 
@@ -216,6 +175,22 @@ class Generic:
         return _outcome(answer.status, answer.headers.get("retry-after"))
 
 
+def _standard(request: RawRequest, credentials: GenericCredentials, now: datetime) -> Verification | Rejected:
+    webhook_id = request.headers.get("webhook-id")
+    timestamp = request.headers.get("webhook-timestamp")
+    signatures = request.headers.get("webhook-signature")
+    if request.method != "POST":
+        return Rejected("method")
+    if not webhook_id or not timestamp or not signatures:
+        return Rejected("no_signature")
+    expected = sign(credentials.secret, webhook_id, timestamp, request.body)
+    if not any(same(expected, candidate) for candidate in signatures.split(" ")[:10]):
+        return Rejected("bad_signature")
+    if not fresh(unix_time(timestamp), now, TOLERANCE):
+        return Rejected("stale")
+    return Verification(scheme="standard-webhooks", body_signed=True, timestamped=True)
+
+
 def sign(secret: SecretStr, webhook_id: str, timestamp: str, body: bytes) -> str:
     """The `v1` signature of Standard Webhooks, base64 HMAC-SHA256 over `id.timestamp.body`, with its prefix."""
     signed = f"{webhook_id}.{timestamp}.".encode("utf-8", "surrogatepass") + body
@@ -223,10 +198,20 @@ def sign(secret: SecretStr, webhook_id: str, timestamp: str, body: bytes) -> str
     return "v1," + b64encode(digest).decode()
 
 
-def _message(item: _Item, payload: Payload) -> Message:
+def _read(raw: Any, payload: Payload) -> Message | Ignored:
+    fields: CustomFields | None = payload.verified.credentials.fields
+    if fields is None:
+        item = Item.model_validate(raw)
+        return _seen(item, payload) if item.event else _message(item, payload)
+    return fields.ignored(raw, payload.body) or _message(
+        Item.model_validate(fields.read(raw, payload.body, payload.verified.request.received_at)), payload
+    )
+
+
+def _message(item: Item, payload: Payload) -> Message:
     contact, request = item.contact, payload.verified.request
     kind, raw_kind = _kind(item)
-    quoted = item.reply_to if isinstance(item.reply_to, _ReplyTo) else _ReplyTo(id=item.reply_to)
+    quoted = item.reply_to if isinstance(item.reply_to, ItemReplyTo) else ItemReplyTo(id=item.reply_to)
     return Message(
         message_id=keys.message_id("generic", payload.account, contact.id, item.sent_at, item.id),
         channel="generic",
@@ -254,14 +239,14 @@ def _message(item: _Item, payload: Payload) -> Message:
     )
 
 
-def _seen(item: _Item, payload: Payload) -> Ignored:
+def _seen(item: Item, payload: Payload) -> Ignored:
     place, at = ("generic", payload.account, item.contact.id), payload.verified.request.received_at
     if item.event == "answered":
         return sightings.answered(Ignored("echo", item.id), place, item.id, item.text, at)
     return sightings.recalled(Ignored("recalled", item.id), place, item.id, at)
 
 
-def _kind(item: _Item) -> tuple[Kind, str | None]:
+def _kind(item: Item) -> tuple[Kind, str | None]:
     if item.kind is None:
         named = item.attachments[0].kind if item.attachments else "text"
         named = "mixed" if item.attachments and item.text else named

@@ -1,4 +1,5 @@
-"""A system of one's own that speaks Standard Webhooks, and the receiver of its replies, on `POST /replies/{account}`.
+"""A system of one's own that speaks Standard Webhooks, or a platform as the account's `signature` and `fields` describe it, and the
+receiver of its replies, on `POST /replies/{account}`.
 
 Signing and checking follow the specification's text and share no code with the channel.
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from infra.simulators import custom
 from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Simulator, Webhook, utc_now
 from infra.simulators.delivery import Attempt
 from infra.simulators.server import Failure
@@ -39,18 +41,26 @@ class GenericSimulator:
         self.outbox: list[Delivered] = []
         self.failures: deque[Failure] = deque()
         self._secret: str = credentials["secret"]
+        self._signature: Mapping[str, Any] | None = credentials.get("signature")
+        self._fields: Mapping[str, Any] | None = credentials.get("fields")
         self._now = now
         self._seen: set[str] = set()
 
     def person(self, number: int) -> str:
         return f"user-{number:07d}"
 
-    def texts(self, pairs: Sequence[tuple[str, str]]) -> Webhook:
-        """A batch of texts of several people."""
-        return self.batch([self.item(contact, text=text) for contact, text in pairs])
+    def texts(self, pairs: Sequence[tuple[str, str]]) -> Webhook | None:
+        """A batch of texts of several people; None where a webhook holds one message."""
+        items = [self.item(contact, text=text) for contact, text in pairs]
+        if self._fields is None:
+            return self.batch(items)
+        body = custom.enveloped(self._fields, items)
+        return None if body is None else self.webhook(body, f"batch_{uuid4().hex}")
 
-    def unknown(self, contact: str) -> Webhook:
-        """A message of a kind that this channel does not know."""
+    def unknown(self, contact: str) -> Webhook | None:
+        """A message of a kind that this channel does not know; None where messages name no kind."""
+        if self._fields is not None and "kind" not in self._fields:
+            return None
         return self.text(contact, "", kind="hologram")
 
     def text(
@@ -65,7 +75,8 @@ class GenericSimulator:
     ) -> Webhook:
         """A text; `more` are further fields of the item, such as `reply_to` or `referral`."""
         item = self.item(contact, text=text, native_id=native_id, at=at, **more)
-        return self.webhook(item, f"msg_{item['id']}", signed_at or at)
+        body = item if self._fields is None else custom.enveloped(self._fields, [item])
+        return self.webhook(body, f"msg_{item['id']}", signed_at or at)
 
     def image(
         self,
@@ -115,18 +126,27 @@ class GenericSimulator:
 
     def signed_anew(self, webhook: Webhook, at: datetime | None = None) -> Webhook:
         """The same webhook as a try at another time."""
+        if self._signature is not None:
+            given = webhook.headers
+            signed = custom.signed_headers(self._signature, webhook.body, given["webhook-id"], at or self._now())
+            return replace(webhook, headers={**given, **signed})
         timestamp = str(int((at or self._now()).timestamp()))
         signature = _signature(self._secret, webhook.headers["webhook-id"], timestamp, webhook.body)
         return replace(webhook, headers={**webhook.headers, "webhook-timestamp": timestamp, "webhook-signature": signature})
 
     def forged(self, contact: str, text: str) -> Webhook:
         webhook = self.text(contact, text)
+        if self._signature is not None:
+            signed = custom.signed_headers(self._signature, webhook.body, "msg_forged", self._now(), forged=True)
+            return replace(webhook, headers={**webhook.headers, **signed})
         wrong = "whsec_" + b64encode(b"not the secret of this account").decode()
         given = webhook.headers
         signature = _signature(wrong, given["webhook-id"], given["webhook-timestamp"], webhook.body)
         return replace(webhook, headers={**given, "webhook-signature": signature})
 
-    def stale(self, contact: str, text: str) -> Webhook:
+    def stale(self, contact: str, text: str) -> Webhook | None:
+        if self._signature is not None and not custom.is_timed(self._signature):
+            return None
         return self.text(contact, text, at=self._now() - timedelta(hours=1))
 
     def tried_again(self, attempt: Attempt) -> bool:
