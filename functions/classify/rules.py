@@ -13,7 +13,7 @@ from typing import Any
 
 from functions.classify.compiling import Lexicons, compiled
 from functions.classify.conditions import Case, Evidence, Test
-from functions.classify.config import Rule, RulesSection, checked, parts_of
+from functions.classify.config import Action, Rule, RulesSection, checked, parts_of
 from functions.classify.keywords import Automaton, Keyword, Places
 from functions.classify.reading import Reading
 from functions.classify.substance import Vocabulary
@@ -125,6 +125,10 @@ class RuleBook:
         }
         sent = {entry.rule.then.team: f"rules.{entry.rule.name}.then.team" for entry in self._rules if entry.rule.then.team}
         return asked | sent
+
+    def actions(self) -> dict[str, Action]:
+        """What each rule says, by its name."""
+        return {entry.rule.name: entry.rule.then for entry in self._rules}
 
     def channels(self) -> dict[str, str]:
         """Channels that rules name, each with the field that does."""

@@ -19,6 +19,7 @@ from infra.cli.inbox import conversation, inbox
 from infra.cli.person import person
 from infra.cli.restore import restore
 from infra.cli.rights import erase_person, export_person
+from infra.cli.rules import rules
 from infra.cli.run import run
 from infra.cli.search import search
 from infra.cli.stops import start, stop, stops
@@ -63,3 +64,4 @@ app.add_typer(faq, name="faq")
 person.command("export")(export_person)
 person.command("erase")(erase_person)
 app.add_typer(person, name="person")
+app.add_typer(rules, name="rules")

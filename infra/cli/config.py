@@ -80,30 +80,23 @@ def rollback(
 def checked(directory: Path = CONFIG) -> Bundle:
     """The compiled bundle, read by everything that reads it in the functions; `BundleInvalid` or `ConfigInvalid` otherwise."""
     from functions.archive.retention import read_retention
-    from functions.autoreply.config import read_policy, read_replies
-    from functions.channels.registry import names
+    from functions.autoreply.config import read_policy
     from functions.classify.desk import read_handbook
     from functions.common.bundle import read_bundle
-    from functions.common.errors import BundleInvalid
     from functions.escalate.policy import read_policy as read_escalation
+    from infra.cli.rules import refused
     from infra.cli.weights import shelf_of
 
     bundle = read_bundle(compile_bundle(directory))
     for section in ("rules", "teams", "replies", "faq", "outgoing", "calendar", "duty", "retention"):
         if section not in bundle.sections:
             raise ConfigInvalid(f"{directory}: {section}.yaml is missing")
+    refused(bundle.sections, directory)
     _may_go_out(read_policy(bundle), bundle)
     read_escalation(bundle)
     read_retention(bundle.sections["retention"])
-    templates = read_replies(bundle.sections["replies"]).names
     _knows_teams(bundle)
-    rules, channels = read_handbook(bundle, shelf_of(directory)).rules, set(names())
-    for template, where in rules.templates().items():
-        if template not in templates:
-            raise BundleInvalid(f"{where}: replies.yaml has no template {template}")
-    for channel, where in rules.channels().items():
-        if channel not in channels:
-            raise BundleInvalid(f"{where}: no channel {channel}")
+    read_handbook(bundle, shelf_of(directory))
     return bundle
 
 

@@ -79,7 +79,7 @@ def test_a_rule_that_names_a_missing_template_is_refused(directory: Path) -> Non
 
 def test_a_rule_about_a_channel_that_does_not_exist_is_refused(directory: Path) -> None:
     edit(directory / "rules.yaml", lambda c: c["rules"][0].update(when={"any": [{"channel": "wechat"}]}))
-    assert "when.channel: no channel wechat" in said("check", "--directory", str(directory), code=1)
+    assert "rule money-transfer: no channel wechat" in said("check", "--directory", str(directory), code=1)
 
 
 def test_a_missing_file_is_named(directory: Path) -> None:
