@@ -25,7 +25,7 @@ from functions.channels.codecs.custom_answers import CustomAnswer, CustomHandsha
 from functions.channels.codecs.custom_fields import CustomFields
 from functions.channels.codecs.custom_signature import DigestSignature, Ed25519Signature, HmacSignature
 from functions.channels.codecs.custom_wechat import WechatSignature
-from functions.channels.codecs.generic_item import MAX_TEXT, Item, ItemReplyTo
+from functions.channels.codecs.generic_item import MAX_TEXT, Item, ItemContact, ItemReplyTo
 from functions.channels.contract import (
     Credentials,
     HttpAnswer,
@@ -76,7 +76,8 @@ class GenericCredentials(Credentials):
     """`secret`: `whsec_` and base64; it signs webhooks unless a `signature` says how they are, and replies always.
 
     Without a `reply_url` the channel only receives. `fields` says where a body that is not in our format keeps what a message needs,
-    `handshake` and `answer` what the platform wants to hear.
+    `handshake` and `answer` what the platform wants to hear. `open_platform` is the scope of contacts' `unionid`: accounts that name the
+    same one share their contacts.
     """
 
     secret: Annotated[SecretStr, AfterValidator(_usable)] = SecretStr("")
@@ -85,6 +86,7 @@ class GenericCredentials(Credentials):
     fields: CustomFields | None = None
     handshake: CustomHandshake | None = None
     answer: CustomAnswer | None = None
+    open_platform: str = Field("", max_length=64)
 
     @model_validator(mode="after")
     def _signed_both_ways(self) -> Self:
@@ -208,6 +210,13 @@ def _read(raw: Any, payload: Payload) -> Message | Ignored:
     )
 
 
+def _ids(contact: ItemContact, payload: Payload) -> tuple[ContactId, ...]:
+    own = ContactId(kind="uid", value=contact.id, scope=payload.account)
+    if contact.unionid is None:
+        return (own,)
+    return own, ContactId(kind="unionid", value=contact.unionid, scope=payload.verified.credentials.open_platform)
+
+
 def _message(item: Item, payload: Payload) -> Message:
     contact, request = item.contact, payload.verified.request
     kind, raw_kind = _kind(item)
@@ -218,7 +227,7 @@ def _message(item: Item, payload: Payload) -> Message:
         account=payload.account,
         contact=Contact(
             primary=contact.id,
-            ids=(ContactId(kind="uid", value=contact.id, scope=payload.account),),
+            ids=_ids(contact, payload),
             name=contact.name,
             locale=contact.locale,
             is_bot=contact.is_bot,

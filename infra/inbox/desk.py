@@ -132,7 +132,8 @@ class PeopleDesk:
             if window.expires_at is not None and now >= window.expires_at:
                 why = f"the platform's window closed at {window.expires_at:%Y-%m-%d %H:%M}Z: the contact must write first"
                 continue
-            drawn = sum(each.kind not in ("-", "+") and each.at >= judged.message.received_at for each in ledger(conversation))
+            since = (each for each in ledger(conversation) if each.at >= judged.message.received_at)
+            drawn = sum(each.parts for each in since if each.kind not in ("-", "+"))
             if window.max_replies is not None and drawn >= window.max_replies:
                 why = f"the platform allows {window.max_replies} replies to a message, and they are used up"
                 continue

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from functions.channels.contract import ParseResult, Payload, RawRequest, Verified
 from functions.channels.generic import ADAPTER, GenericCredentials
 from functions.common.errors import MalformedPayload
-from functions.common.message import Attachment, Message, ReplyTo
+from functions.common.identity import vouched_ids
+from functions.common.message import Attachment, ContactId, Message, ReplyTo
 from functions.common.wire import Inbound, dumps, read_inbound
 from infra.simulators.custom import enveloped
 from infra.simulators.generic import GenericSimulator
@@ -252,3 +253,13 @@ def test_depth_is_read_or_malformed(depth):
     except MalformedPayload:
         return
     assert len(result.errors) == 1
+
+
+@pytest.mark.parametrize("fields", [{**FLAT, "unionid": "union"}, None], ids=["by a path", "in our own format"])
+def test_an_id_within_an_open_platform_has_the_scope_that_the_account_names(fields):
+    ours = {"id": "m1", "contact": {"id": "u1", "unionid": "oU1"}, "text": "hi"}
+    body = {"mid": "m1", "who": "u1", "words": "hi", "union": "oU1"} if fields else ours
+    for named in ("ours", ""):
+        (said,) = ADAPTER.parse(payload(body, fields, open_platform=named)).messages
+        assert said.contact.ids[1:] == (ContactId(kind="unionid", value="oU1", scope=named),)
+        assert len(vouched_ids(said)) == bool(named), "without a scope nobody vouches for it"

@@ -40,6 +40,7 @@ class CustomFields(Section):
     contact: Path
     messages: ListPath | None = None
     id: Path | None = None
+    unionid: Path | None = None
     name: Path | None = None
     locale: Path | None = None
     text: Path | None = None
@@ -77,6 +78,7 @@ class CustomFields(Section):
             "id": self._id(item, body, found),
             "contact": {
                 "id": found["contact"],
+                "unionid": json_fields.optional_id({"unionid": at(self.unionid, item, body)}, "unionid"),
                 "name": json_fields.text(found, "name", MAX_NAME),
                 "locale": json_fields.text(found, "locale", 35),
             },

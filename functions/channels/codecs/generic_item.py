@@ -30,9 +30,10 @@ Utc = Annotated[datetime, AfterValidator(_utc)]
 
 
 class ItemContact(BaseModel):
-    """Who wrote."""
+    """Who wrote. `unionid` is the person's id within the account's `open_platform`."""
 
     id: Id
+    unionid: Id | None = None
     name: str | None = Field(None, max_length=MAX_NAME)
     locale: str | None = Field(None, max_length=35)
     is_bot: bool = False
