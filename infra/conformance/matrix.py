@@ -6,31 +6,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from functions.channels import registry
-from functions.channels.contract import PullingAdapter, RawRequest, Verified
+from functions.channels.contract import Adapter, PullingAdapter, RawRequest, Verified
 from functions.common.message import Message
 from infra.cli.bundle import CONFIG
 from infra.conformance.direct import Direct
+from infra.conformance.evidence import EVIDENCE
 from infra.local.accounts import read_accounts
 from infra.simulators.contract import Webhook, utc_now
 from infra.simulators.registry import simulator_class
 
 COLUMNS = (
     "channel",
+    "receives",
+    "sends",
     "handshake",
     "signature",
     "body signed",
-    "time signed",
+    "replay window",
     "vendor's tries",
-    "replies",
-    "reply window",
+    "reply window and quota",
     "longest text",
+    "verified against",
 )
+REPLAYED_AFTER = (timedelta(days=2), timedelta(days=30))  # a time that is checked at all is too old by then
 PAGE = Path(__file__).parent.parent.parent / "docs" / "channels.md"
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 
@@ -59,32 +63,48 @@ def written(page: str) -> str:
 def _row(channel: str, credentials: dict[str, Any]) -> tuple[str, ...]:
     adapter = registry.adapter(channel)
     simulator = simulator_class(channel)("demo", credentials)
-    message = _heard(channel, simulator, credentials)
-    limit = getattr(adapter, "max_text", None)
+    message, replay = _heard(channel, simulator, credentials)
+    evidence = EVIDENCE[channel]
     return (
         f"`{channel}`",
+        ", ".join(evidence.receives),
+        _sends(message, adapter),
         "yes" if hasattr(simulator, "handshake") else "–",
         message.verification.scheme,
         "yes" if message.verification.body_signed else "no",
-        "yes" if message.verification.timestamped else "no",
+        replay,
         str(1 + len(simulator.patience.waits)),
-        _replies(message, adapter.idempotent_send),
         _window(message),
-        f"{limit} {getattr(adapter, 'max_text_unit', 'characters')}" if limit else "–",
+        f"{adapter.max_text} {adapter.max_text_unit}" if adapter.max_text else "–",
+        evidence.independent,
     )
 
 
-def _heard(channel: str, simulator: Any, credentials: dict[str, Any]) -> Message:
+def _heard(channel: str, simulator: Any, credentials: dict[str, Any]) -> tuple[Message, str]:
     adapter, now = registry.adapter(channel), utc_now()
+    ours = adapter.credentials.model_validate(credentials)
     request = _request(channel, simulator.text(simulator.person(1), "你好"), now)
-    verified = adapter.verify(request, adapter.credentials.model_validate(credentials), now)
+    verified = adapter.verify(request, ours, now)
     assert isinstance(verified, Verified), f"{channel}: {verified.reason}"
     result = adapter.parse(adapter.decode(verified, "demo"))
     if result.pulls:
         pulling = cast("PullingAdapter", adapter)
         result = pulling.pull(result.pulls[0], None, verified.credentials, Direct(simulator)).result
     (message,) = result.messages
-    return message
+    return message, _replay(lambda age: isinstance(adapter.verify(request, ours, now + age), Verified), verified)
+
+
+def _replay(accepted: Callable[[timedelta], bool], verified: Verified) -> str:
+    """For how long the same webhook would be accepted again, found by setting the clock forward."""
+    once = ", once per body" if verified.replay_key else ""
+    if all(accepted(age) for age in REPLAYED_AFTER):
+        return f"no limit{once}"
+    good, bad = 0, round(REPLAYED_AFTER[0] / timedelta(minutes=1))
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        # Half a minute less: what was signed is rounded to a second, now and then to the past.
+        good, bad = (middle, bad) if accepted(timedelta(minutes=middle, seconds=-30)) else (good, middle)
+    return _duration(timedelta(minutes=good)) + once
 
 
 def _request(channel: str, webhook: Webhook, now: datetime) -> RawRequest:
@@ -95,10 +115,12 @@ def _request(channel: str, webhook: Webhook, now: datetime) -> RawRequest:
     return RawRequest(webhook.method, path, query_pairs(webhook.query), webhook.query, headers, webhook.body, "192.0.2.1", now)
 
 
-def _replies(message: Message, idempotent: bool) -> str:
+def _sends(message: Message, adapter: Adapter) -> str:
     if message.reply.mode == "none":
         return "receives only"
-    return "yes, by idempotency key" if idempotent else "yes"
+    shows = ["text", *(["pictures"] if adapter.shows.image else [])]
+    shows += [f"{adapter.shows.buttons} buttons"] if adapter.shows.buttons else []
+    return ", ".join(shows) + ("; by idempotency key" if adapter.idempotent_send else "")
 
 
 def _window(message: Message) -> str:

@@ -77,7 +77,8 @@ class Simulator(Protocol):
     Beside `text`, each simulator offers what its platform can send (`image`, `event` …); every maker takes keyword
     arguments `native_id` and `at` (UTC) where the platform has them, so that a retry or a replay is the same bytes. The
     conformance cases use, where a simulator has them: `handshake()` with `handshake_answer(webhook)`, `texts(pairs)` for a batch
-    of (contact, text), `unknown(contact)` for a message of a kind that nobody knows, `replayed(captured, contact, text)`,
+    of (contact, text), `unknown(contact)` for a message of a kind that nobody knows, `replayed(captured, contact, text)`
+    where the body is not signed, `downgraded(contact, text)` for the platform's weaker mode (None: there is none),
     `signed_anew(webhook)` where each try has a signature of its own, and `announces = True` where a webhook only says that there is
     something to fetch: one announcement is then seen through before the next.
     """

@@ -12,6 +12,7 @@ import json
 from base64 import b64encode
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -142,6 +143,12 @@ class EmailSimulator:
     def forged(self, contact: str, text: str) -> Webhook:
         said = json.loads(self.text(contact, text).body)
         return self.post("Notification", {"Message": said["Message"]}, signed=False)
+
+    def downgraded(self, contact: str, text: str) -> Webhook:
+        """A post without its signature, which stands in the body."""
+        webhook = self.text(contact, text)
+        said = {name: value for name, value in json.loads(webhook.body).items() if name != "Signature"}
+        return replace(webhook, body=json.dumps(said).encode())
 
     def stale(self, contact: str, text: str) -> Webhook:
         return self.text(contact, text, at=self._now() - timedelta(hours=1))

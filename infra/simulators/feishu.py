@@ -172,6 +172,11 @@ class FeishuSimulator:
             return replace(webhook, body=webhook.body.replace(token, b"not-" + token))
         return self.signed_anew(webhook, key=f"not-{self._credentials['encrypt_key']}")
 
+    def downgraded(self, contact: str, text: str) -> Webhook | None:
+        """As an app without an Encrypt Key sends it, with the right token; None for such an app: there is nothing weaker."""
+        plain = FeishuSimulator(self.account, {**self._credentials, "mode": "plain"}, now=self._now)
+        return None if self._credentials["mode"] == "plain" else plain.text(contact, text)
+
     def stale(self, contact: str, text: str) -> Webhook | None:
         if self._credentials["mode"] == "plain":
             return None

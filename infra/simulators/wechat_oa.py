@@ -150,6 +150,11 @@ class WechatOaSimulator:
         fields: Fields = {"Content": text, "MsgId": self._message_id(at)}
         return self._post(contact, "text", fields, at, token=f"not-{self._token}")
 
+    def downgraded(self, contact: str, text: str) -> Webhook | None:
+        """As an account in plain mode sends it, rightly signed; None in plain mode: there is nothing weaker."""
+        plain = WechatOaSimulator(self.account, {**self._credentials, "mode": "plain"}, now=self._now)
+        return None if self._credentials["mode"] == "plain" else plain.text(contact, text)
+
     def stale(self, contact: str, text: str) -> Webhook:
         return self.text(contact, text, at=self._now() - timedelta(hours=1))
 
