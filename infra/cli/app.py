@@ -15,6 +15,7 @@ from infra.cli.evaluate import evaluate
 from infra.cli.explain import explain
 from infra.cli.export import export
 from infra.cli.faq import faq
+from infra.cli.hold import hold
 from infra.cli.inbox import conversation, inbox
 from infra.cli.person import person
 from infra.cli.restore import restore
@@ -63,5 +64,6 @@ app.add_typer(conversation, name="conversation")
 app.add_typer(faq, name="faq")
 person.command("export")(export_person)
 person.command("erase")(erase_person)
+app.add_typer(hold, name="hold")
 app.add_typer(person, name="person")
 app.add_typer(rules, name="rules")

@@ -1,0 +1,79 @@
+"""`postroom hold`: what must be neither cleaned away nor erased until the hold is lifted."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.place import Json, TableName, one_line, say, table_of
+
+if TYPE_CHECKING:
+    from functions.archive.holds import Hold
+
+hold = typer.Typer(help="Put a legal hold on a contact or a conversation, lift it, list what stands.", no_args_is_help=True)
+
+Conversation = Annotated[str | None, typer.Option(help="One conversation, by its key (16 characters).")]
+Contact = Annotated[
+    tuple[str, str] | None,
+    typer.Option(metavar="CHANNEL ID", help="One contact of a channel, by any id that its platform gives."),
+]
+By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="On whose word.")]
+
+
+@hold.command()
+def add(
+    *,
+    table: TableName,
+    because: Annotated[str, typer.Option(help="Why: a case, a decision. Shown to whoever is refused.")],
+    conversation: Conversation = None,
+    contact: Contact = None,
+    by: By,
+    as_json: Json = False,
+) -> None:
+    """Let a hold stand from now on."""
+    from functions.archive.holds import Hold, Holds
+    from functions.common.clock import system_clock
+
+    with one_line():
+        new = Hold(**_meant(conversation, contact), because=because, by=by, since=system_clock())
+        made = Holds(table_of(table)).add(new)
+    say({"hold": new.sk, "new": made}, f"{new.sk} is held" + ("" if made else ", as it was before"), as_json=as_json)
+
+
+@hold.command()
+def remove(*, table: TableName, conversation: Conversation = None, contact: Contact = None, as_json: Json = False) -> None:
+    """Lift a hold: the retention policy and erasures apply again."""
+    from functions.archive.holds import Holds
+
+    with one_line():
+        meant = _meant(conversation, contact)
+        Holds(table_of(table)).remove(meant["kind"], meant["name"], meant.get("channel"))
+    say({"lifted": meant}, "lifted", as_json=as_json)
+
+
+@hold.command(name="list")
+def listed(*, table: TableName, as_json: Json = False) -> None:
+    """List every hold that stands."""
+    from functions.archive.holds import Holds
+    from functions.common.wire import plain
+
+    with one_line():
+        holds = list(Holds(table_of(table)).all().holds.values())
+    say({"holds": plain(holds)}, "\n".join(map(_words, holds)) or "no holds", as_json=as_json)
+
+
+def _meant(conversation: str | None, contact: tuple[str, str] | None) -> dict[str, Any]:
+    """What the options name; exactly one of them must."""
+    from functions.archive.holds import NoHold
+
+    if (conversation is None) == (contact is None):
+        raise NoHold("say what to hold: --conversation KEY or --contact CHANNEL ID")
+    if contact is not None:
+        return {"kind": "contact", "channel": contact[0], "name": contact[1]}
+    return {"kind": "conversation", "name": conversation}
+
+
+def _words(found: Hold) -> str:
+    return f"{found.sk}  since {found.since:%Y-%m-%d}  by {found.by}: {found.because}"

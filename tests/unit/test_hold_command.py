@@ -1,0 +1,53 @@
+"""`postroom hold` as its user meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from infra.cli.app import app
+from tests.fakes.archive_room import ArchiveRoom, open_archive_room
+
+
+@pytest.fixture
+def room() -> Iterator[ArchiveRoom]:
+    with open_archive_room() as opened:
+        yield opened
+
+
+def postroom(*words: str) -> Result:
+    return CliRunner().invoke(app, ["hold", *words])
+
+
+def test_a_hold_is_put_listed_and_lifted(room: ArchiveRoom) -> None:
+    put = postroom("add", "--contact", "generic", "u1", "--because", "case 7", "--by", "lee")
+    assert put.exit_code == 0, put.output
+    assert put.output == "contact#generic#u1 is held\n"
+    assert "as it was before" in postroom("add", "--contact", "generic", "u1", "--because", "case 9", "--by", "kim").output
+    assert "by lee: case 7" in postroom("list").output
+    (told,) = json.loads(postroom("list", "--json").output)["holds"]
+    assert (told["kind"], told["channel"], told["name"], told["because"]) == ("contact", "generic", "u1", "case 7")
+    assert postroom("remove", "--contact", "generic", "u1").exit_code == 0
+    assert postroom("list").output == "no holds\n"
+
+
+def test_a_conversation_is_held_by_its_key(room: ArchiveRoom) -> None:
+    assert postroom("add", "--conversation", "a" * 16, "--because", "case 7", "--by", "lee").exit_code == 0
+    assert "conversation#aaaaaaaaaaaaaaaa" in postroom("list").output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["add", "--because", "x", "--by", "lee"], "say what to hold"),
+        (["add", "--because", "x", "--by", "lee", "--conversation", "c", "--contact", "generic", "u1"], "say what to hold"),
+        (["remove", "--contact", "generic", "nobody"], "no hold contact#generic#nobody"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(room: ArchiveRoom, words: list[str], told: str) -> None:
+    outcome = postroom(*words)
+    assert outcome.exit_code == 1
+    assert told in str(outcome.output) and outcome.output.count("\n") == 1
