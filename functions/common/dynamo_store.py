@@ -34,6 +34,10 @@ from functions.common.wire import judged_from, plain
 
 _TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at", "waiting_since"}
 _TRIES = 5
+# A conversation whose messages are all archived, which nobody must act on and which holds nothing that must last.
+CONVERSATIONS_KEPT = timedelta(days=400)
+# Hourly counters are figures drawn from messages; a year can be compared with the one before.
+COUNTERS_KEPT = timedelta(days=400)
 # Somebody looks at a flood while it runs, or the day after.
 _CAMPAIGNS_KEPT = timedelta(days=3)
 
@@ -228,9 +232,9 @@ class DynamoStore:
         names = sorted(name for name, delta in deltas.items() if delta)
         if names:
             adds = ", ".join(f"#{name} :{name}" for name in names)
-            self.table.update(
-                f"S#{hour:%Y%m%d}", f"{hour:%H}#{channel}#{shard}", f"ADD {adds}", values={f":{n}": deltas[n] for n in names}
-            )
+            values = {f":{name}": deltas[name] for name in names} | {":exp": int((hour + COUNTERS_KEPT).timestamp())}
+            pk, sk = f"S#{hour:%Y%m%d}", f"{hour:%H}#{channel}#{shard}"
+            self.table.update(pk, sk, f"SET #exp = :exp ADD {adds}", values=values)
 
     def _update(self, conv: str, expression: str, values: Item, condition: str) -> Item:
         return self.table.update(
@@ -255,6 +259,8 @@ class DynamoStore:
         if conversation.unarchived_since:
             item["archive_pk"] = keys.archive_pk(conversation.conv, self.shards)
             item["archive_sk"] = to_iso(conversation.unarchived_since)
+        elif conversation.last_at and conversation.may_go:
+            item["exp"] = int((conversation.last_at + CONVERSATIONS_KEPT).timestamp())
         return item
 
 

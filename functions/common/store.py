@@ -98,6 +98,14 @@ class Conversation:
         """Whether the message's effect is in here, as far as it remembers: only the last few messages are noted by themselves."""
         return applied_mark(judged.message.message_id) in self.applied
 
+    @property
+    def may_go(self) -> bool:
+        """Whether nothing would be lost with it once its messages are archived, and itself with them: nobody must act, and it holds no
+        opt-out, no block, no tags, no takeover, and no ids by which links and erasures find it.
+        """
+        kept = (self.opted_out, self.blocked, self.tags, self.taken_by, self.vouched)
+        return self.status not in PERSON_MUST_ACT and not any(kept)
+
     def may_have_forgotten(self, judged: Judged) -> bool:
         """Whether so many messages came after this one that it would no longer be noted. That is no proof that it ever was:
         a message that is dead-lettered after it was stored has the same `seq` as its successor.

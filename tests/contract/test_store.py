@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from functions.common import keys
-from functions.common.dynamo_store import DynamoStore, UnknownConversation
+from functions.common.dynamo_store import CONVERSATIONS_KEPT, COUNTERS_KEPT, DynamoStore, UnknownConversation
 from functions.common.judgement import Firing, Judged, Judgement, Routing, Span
 from functions.common.message import (
     Attachment,
@@ -407,3 +407,51 @@ def test_the_items_of_a_conversation_are_in_an_index_only_while_somebody_must_lo
         store.apply(before, replace(before, status="resolved", unarchived_since=None))
         item = store.table.get(keys.conversation_pk(CONV), keys.CONVERSATION_SK)
         assert item is not None and not {"work_pk", "work_sk", "archive_pk", "archive_sk"} & item.keys()
+
+
+class TestWhatMayGo:
+    """A conversation that is archived whole expires a good year after its last message, unless it holds what must last."""
+
+    @pytest.fixture
+    def dynamo(self, store: Store) -> DynamoStore:
+        if not isinstance(store, DynamoStore):
+            pytest.skip("nothing expires in memory")
+        return store
+
+    def settled(self, store: DynamoStore, **fields: Any) -> dict[str, Any]:
+        before = begun(store, unarchived_since=NOW, unarchived_from="x")
+        store.apply(before, replace(before, unarchived_since=None, unarchived_from=None, **fields))
+        item = store.table.get(f"C#{before.conv}", "@")
+        assert item is not None
+        return item
+
+    def test_it_expires_when_all_is_archived(self, dynamo: DynamoStore) -> None:
+        assert self.settled(dynamo)["exp"] == int((NOW + CONVERSATIONS_KEPT).timestamp())
+
+    def test_the_next_message_keeps_it(self, dynamo: DynamoStore) -> None:
+        conv = self.settled(dynamo)["pk"].removeprefix("C#")
+        before = dynamo.conversation(conv)
+        assert before is not None
+        dynamo.apply(before, replace(before, unarchived_since=NOW))
+        item = dynamo.table.get(f"C#{conv}", "@")
+        assert item is not None and "exp" not in item
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"opted_out": True},
+            {"blocked": True},
+            {"tags": ("vip",)},
+            {"vouched": ("mark",)},
+            {"taken_by": "lee"},
+            {"status": "waiting", "team": "finance", "due_at": NOW},
+        ],
+        ids=lambda fields: next(iter(fields)),
+    )
+    def test_what_must_last_stays(self, dynamo: DynamoStore, fields: dict[str, Any]) -> None:
+        assert "exp" not in self.settled(dynamo, **fields)
+
+    def test_hourly_counters_expire_too(self, dynamo: DynamoStore) -> None:
+        dynamo.count(NOW, "generic", {"stored": 1}, 1)
+        item = dynamo.table.get(f"S#{NOW:%Y%m%d}", f"{NOW:%H}#generic#1")
+        assert item is not None and item["exp"] == int((NOW + COUNTERS_KEPT).timestamp())

@@ -31,8 +31,10 @@ ACTIONS = {
 }
 # Granted for what no call shows: S3 says 404 instead of 403 for a missing object only to those who may list the bucket.
 SILENT = {"s3:ListBucket"}
-# Only after a crash: the object of a part that was begun by a run that died.
-RECOVERY = {"archive": {"s3:DeleteObject", "s3:AbortMultipartUpload"}}
+# Only after a crash: the object of a part that was begun by a run that died, or of one that an erasure had replaced.
+RECOVERY = {
+    "archive": {"s3:DeleteObject", "s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
+}
 # Lambda's own event source calls these on the function's behalf; the logs are Lambda's too.
 EVENT_SOURCE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
