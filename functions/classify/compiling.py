@@ -23,6 +23,7 @@ class Lexicons:
 
     lists: Mapping[str, list[str]]
     filler: list[str] = field(default_factory=list)
+    known: dict[str, Words] = field(default_factory=dict)
 
     def words(self, names: Iterable[str], where: str) -> Words:
         """Their entries as keywords; `BundleInvalid` at `where` for a name that no list has."""
@@ -30,7 +31,13 @@ class Lexicons:
         unknown = sorted(set(names) - self.lists.keys())
         if unknown:
             raise BundleInvalid(f"{where}: unknown {', '.join(unknown)}")
-        return frozenset(keyword_of(entry, f"rules.lexicons.{name}") for name in names for entry in self.lists[name])
+        return frozenset[Keyword]().union(*map(self._of_list, names))
+
+    def _of_list(self, name: str) -> Words:
+        """One list's keywords, folded once however many rules name it."""
+        if name not in self.known:
+            self.known[name] = frozenset(keyword_of(entry, f"rules.lexicons.{name}") for entry in self.lists[name])
+        return self.known[name]
 
     def vocabulary(self, names: Iterable[str], where: str) -> Vocabulary:
         """Their words and the filler, as what a message may be made of."""

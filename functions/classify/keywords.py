@@ -6,11 +6,11 @@ takes a fraction of the memory of a dictionary per node.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 _NODE = 0x110000
+_UNKNOWN = -1
 MAX_PLACES = 3
 
 Edges = Literal["none", "start", "both", "whole"]
@@ -28,19 +28,23 @@ Places = dict[Keyword, list[tuple[int, int]]]
 
 
 class Automaton:
-    """Finds keywords in folded text."""
+    """Finds keywords in folded text.
+
+    Where a text goes on that leaves the keywords' tree is worked out when a text first leaves it there: most of a large book's nodes are
+    never met, and a cold start does not pay for them.
+    """
 
     def __init__(self, keywords: Iterable[Keyword], *, thorough: Iterable[Keyword] = ()) -> None:
         """Of `thorough` keywords every place is found: an exception may take away any of them."""
         self._thorough = frozenset(thorough)
         self._edges: dict[int, int] = {}
         self._keywords: dict[int, list[Keyword]] = {}
-        self._size = 1
+        self._arrived = [0]  # the edge that leads to a node
         for keyword in dict.fromkeys(keywords):
             self._add(keyword)
-        self._fallback = [0] * self._size
-        self._shorter = [0] * self._size  # the next node down the fallbacks at which a keyword ends
-        self._link()
+        self._fallback = [_UNKNOWN] * len(self._arrived)
+        self._shorter = [0] * len(self._arrived)  # the next node down the fallbacks at which a keyword ends
+        self._fallback[0] = 0
 
     def find(self, text: str) -> Places:
         """Where each keyword stands, as (start, end), in order; of those that are not `thorough` at most `MAX_PLACES` places."""
@@ -52,6 +56,8 @@ class Automaton:
             while (step := edges.get(node * _NODE + code)) is None and node:
                 node = fallback[node]
             node = step or 0
+            if fallback[node] < 0:
+                self._link(node)
             ending = node if node in keywords else shorter[node]
             while ending:
                 for keyword in keywords[ending]:
@@ -60,13 +66,13 @@ class Automaton:
         return found
 
     def _add(self, keyword: Keyword) -> None:
-        node = 0
+        node, edges, arrived = 0, self._edges, self._arrived
         for character in keyword.text:
             edge = node * _NODE + ord(character)
-            if edge not in self._edges:
-                self._edges[edge] = self._size
-                self._size += 1
-            node = self._edges[edge]
+            node = edges.get(edge, 0)
+            if not node:
+                node = edges[edge] = len(arrived)
+                arrived.append(edge)
         self._keywords.setdefault(node, []).append(keyword)
 
     def _note(self, found: Places, keyword: Keyword, text: str, end: int) -> None:
@@ -77,22 +83,20 @@ class Automaton:
         if fits(keyword.edges, text, start, end):
             found.setdefault(keyword, []).append((start, end))
 
-    def _link(self) -> None:
-        children: list[list[tuple[int, int]]] = [[] for _ in range(self._size)]
-        for edge, child in self._edges.items():
-            children[edge // _NODE].append((edge % _NODE, child))
-        waiting = deque(child for _, child in children[0])
-        while waiting:
-            node = waiting.popleft()
-            back = self._fallback[node]
+    def _link(self, node: int) -> int:
+        """The node of the longest other beginning of a keyword that ends where this one does. No deeper than a keyword is long."""
+        back = self._fallback[node]
+        if back < 0:
+            parent, code = divmod(self._arrived[node], _NODE)
+            back = self._step(self._link(parent), code) if parent else 0
+            self._fallback[node] = back
+            self._link(back)
             self._shorter[node] = back if back in self._keywords else self._shorter[back]
-            for code, child in children[node]:
-                self._fallback[child] = self._step(back, code)
-                waiting.append(child)
+        return back
 
     def _step(self, node: int, code: int) -> int:
         while (step := self._edges.get(node * _NODE + code)) is None and node:
-            node = self._fallback[node]
+            node = self._link(node)
         return step or 0
 
 

@@ -28,11 +28,8 @@ _HIDDEN = frozenset({"risk", "spam", "opt_out", "wants_human"})
 class _Compiled:
     rule: Rule
     test: Test
-
-    @property
-    def looks_behind(self) -> bool:
-        """Whether it is about what people hide from machines, or write so that no machine reads over it."""
-        return not _HIDDEN.isdisjoint(self.rule.then.model_fields_set)
+    # Whether it is about what people hide from machines, or write so that no machine reads over it.
+    looks_behind: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,14 @@ class RuleBook:
         self.repeats = section.repeats
         lexicons = Lexicons(section.lexicons, section.filler)
         ordered = sorted(enumerate(section.rules), key=lambda entry: -entry[1].priority)
-        self._rules = [_Compiled(rule, compiled(rule.when, lexicons, f"rules.rules.{place}.when")) for place, rule in ordered]
+        self._rules = [
+            _Compiled(
+                rule,
+                compiled(rule.when, lexicons, f"rules.rules.{place}.when"),
+                looks_behind=not _HIDDEN.isdisjoint(rule.then.model_fields_set),
+            )
+            for place, rule in ordered
+        ]
         self.filler = lexicons.vocabulary((), "rules.filler")
         self._automaton = Automaton(
             (keyword for entry in self._rules for keyword in sorted(entry.test.keywords)),
@@ -164,20 +168,18 @@ class Examination:
     def settles(self, fired: Fired, labels: Judgement) -> bool:
         """Whether a rule's answer can be the last word: on the final labels it still fires, and it left nothing unread."""
         reading = self.reading
-        evidence = fired.entry.test.holds(self._case(fired.entry, labels))
+        evidence = fired.entry.test.holds(Case(reading, self._places[fired.entry.looks_behind], labels))
         if evidence is None or reading.encloses:
             return False
         return self._filler.and_also(reading.names).make_up(reading.folded.text, evidence)
 
-    def _case(self, entry: _Compiled, labels: Judgement) -> Case:
-        return Case(self.reading, self._places[entry.looks_behind], labels)
-
     def _fire(self, labels: Judgement, *, reads_labels: bool) -> list[Fired]:
+        cases = [Case(self.reading, places, labels) for places in self._places]
         fired: list[Fired] = []
         for entry in self._candidates:
             if entry.test.reads_labels is not reads_labels or not self._run.tries(entry.rule):
                 continue
-            evidence = entry.test.holds(self._case(entry, labels))
+            evidence = entry.test.holds(cases[entry.looks_behind])
             if evidence is not None:
                 fired.append(Fired(entry, evidence))
                 self._run.note(entry.rule)

@@ -39,15 +39,20 @@ class Vocabulary:
         if len(text) > LONGEST:
             return False
         skipped = {place for start, end in but_for for place in range(start, end)}
-        reached = [True, *(False for _ in text)]
+        reached = [True] + [False] * len(text)
+        furthest = 0
         for place, character in enumerate(text):
+            if place > furthest:
+                return False
             if not reached[place]:
                 continue
             if place in skipped or not (character.isalnum() or character == BLANK):
                 reached[place + 1] = True
+                furthest = max(furthest, place + 1)
             for end in range(place + 1, min(len(text), place + self.longest) + 1):
-                if not reached[end] and text[place:end] in self.words:
-                    reached[end] = _is_word(text, place, end)
+                if not reached[end] and text[place:end] in self.words and _is_word(text, place, end):
+                    reached[end] = True
+                    furthest = max(furthest, end)
         return reached[-1]
 
 

@@ -59,7 +59,8 @@ def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
 
 def fold_keyword(keyword: str) -> str:
     """A rule's keyword as it would look in a folded text, without space around it."""
-    return fold(keyword).text.strip()
+    plain = "".join(map(_FOLDED.__getitem__, latin(keyword) if FOREIGN.search(keyword) else keyword))
+    return (fold(keyword).text if "  " in plain else plain).strip()
 
 
 def _fold_character(character: str) -> str:

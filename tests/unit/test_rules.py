@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -56,6 +57,39 @@ def test_the_automaton_finds_what_a_plain_search_finds(words: list[str], text: s
     for word in set(words):
         places = [(start, start + len(word)) for start in range(len(text)) if text.startswith(word, start)]
         assert found.get(Keyword(word), []) == places[:MAX_PLACES]
+
+
+class CountedSteps(dict[int, int]):
+    """Edges that count how often they are asked for."""
+
+    asked = 0
+
+    def get(self, edge: int, default: Any = None) -> Any:
+        self.asked += 1
+        return super().get(edge, default)
+
+
+def test_the_cost_of_a_text_does_not_grow_with_the_number_of_keywords() -> None:
+    letters = "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种面而方后多"
+    chance = random.Random(7)
+    words = {"".join(chance.choices(letters, k=chance.randint(2, 5))) for _ in range(140_000)}
+    ordered = sorted(words, key=lambda word: (len(word), word), reverse=True)[:100_000]
+    chance.shuffle(ordered)
+    text = "".join(chance.choices(letters, k=2000))
+    for count in (10, 1000, 100_000):
+        automaton = Automaton(Keyword(word) for word in ordered[:count])
+        automaton.find(text)  # where this text leads is worked out once
+        automaton._edges = CountedSteps(automaton._edges)
+        found = automaton.find(text)
+        assert automaton._edges.asked <= 2 * len(text), count
+    assert found
+
+
+def test_keywords_that_share_all_their_letters_are_linked_in_few_steps() -> None:
+    automaton = Automaton([Keyword("a" * 100), *(Keyword("a" * length + "b") for length in range(1, 100))])
+    automaton._edges = CountedSteps(automaton._edges)
+    assert automaton.find("a" * 5000 + "b")[Keyword("a" * 99 + "b")] == [(4901, 5001)]
+    assert automaton._edges.asked <= 4 * 5001
 
 
 @pytest.mark.parametrize(
