@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.channels import registry
 from infra.simulators.contract import ApiAnswer
 from tests.fakes.deaths import When
 from tests.fakes.house import House
@@ -65,3 +66,42 @@ def test_a_person_who_answers_elsewhere_keeps_machines_out(tmp_path: Path, when:
         assert [reply["reason"] for reply in house.of_kind("R#")].count("taken_over") == 1, where
 
     deaths(tmp_path, when, story, "generic", kept_out, unwatched=2)
+
+
+def texts_of(house: House) -> list[str]:
+    return [text for _, _, text in house.said()]
+
+
+@pytest.mark.timeout(280)
+@both_sides
+def test_a_reply_in_parts_where_the_platform_takes_idempotency_keys(
+    tmp_path: Path, when: When, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.adapter("generic"), "max_text", 40)
+
+    def whole(house: House, undisturbed: dict, where: str) -> None:
+        same_as_undisturbed(house, undisturbed, where)
+        (reply,) = house.of_kind("R#")
+        assert reply["sent_parts"] == reply["parts"] == len(texts_of(house)) > 1, where
+        assert len(set(texts_of(house))) == reply["parts"], where
+
+    deaths(tmp_path, when, [text("请问几点开门?", "m1"), pump], "generic", whole, unwatched=1)
+
+
+@pytest.mark.timeout(280)
+@both_sides
+def test_a_reply_in_parts_where_it_takes_none(tmp_path: Path, when: When, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.adapter("twilio"), "max_text", 40)
+    story = [hear("twilio", lambda s: s.text("+14155550100", "请问几点开门?", native_id="SM" + "1" * 32)), pump]
+
+    def no_part_twice(house: House, undisturbed: dict, where: str) -> None:
+        assert len(set(texts_of(house))) == len(texts_of(house)), where
+        (reply,) = house.of_kind("R#")
+        (conversation,) = house.of_kind("@")
+        if reply["state"] == "unknown":
+            assert conversation["problems"] == ["reply_unknown"], where
+            assert reply.get("sent_parts", 0) <= len(texts_of(house)) <= reply.get("sent_parts", 0) + 1, where
+        else:
+            assert reply["state"] == "sent" and reply["sent_parts"] == reply["parts"] == len(texts_of(house)) > 1, where
+
+    deaths(tmp_path, when, story, "twilio", no_part_twice, unwatched=1)
