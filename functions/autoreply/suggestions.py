@@ -1,7 +1,8 @@
 """Up to three replies that a person might send, best first and different from each other. Pure.
 
-They come from the rule that fired, from the answers to frequent questions that are like the message, and from templates. What is stored
-with the reply's record is where each comes from: the text is made when somebody looks, with the values and the check of that moment.
+They come from the rules that fired, first what they would send and then what they only suggest, from the answers to frequent questions that
+are like the message, and from templates. What is stored with the reply's record is where each comes from: the text is made when
+somebody looks, with the values and the check of that moment.
 """
 
 from __future__ import annotations
@@ -59,8 +60,10 @@ def remade(case: Case, marks: tuple[str, ...]) -> tuple[Suggestion, ...]:
 
 def _sources(case: Case) -> Iterator[Suggestion]:
     book, faq, text = case.policy.book, case.policy.faq, case.message.text or ""
-    if case.judged.routing.reply and (said := _again(case, "rule", case.judged.routing.reply, "1.00")):
-        yield said
+    routing = case.judged.routing
+    for template in dict.fromkeys(filter(None, (routing.reply, *routing.suggest))):
+        if said := _again(case, "rule", template, "1.00"):
+            yield said
     for like in faq.like(text, case.language, floor=LIKE, most=2 * MOST) if faq and text else ():
         if said := _again(case, "faq", like.name, f"{like.score:.2f}"):
             yield said

@@ -31,6 +31,12 @@ def test_the_rules_template_comes_first_then_answers_by_how_like_they_are() -> N
     assert scores == sorted(scores, reverse=True) and all(each.source == "faq" for each in found[1:])
 
 
+def test_what_rules_only_suggest_comes_behind_what_they_would_send() -> None:
+    found = made("发票", reply="parcel_how", suggest=("invoice_how", "parcel_how", "gone"))
+    assert [(each.source, each.name) for each in found[:2]] == [("rule", "parcel_how"), ("rule", "invoice_how")]
+    assert made("发票", suggest=("invoice_how",))[0].name == "invoice_how"
+
+
 def test_no_two_say_the_same() -> None:
     # The entry `returns` has the very text of the template that the rule names.
     found = made("怎么退货,退货运费谁出", reply="return_how")
