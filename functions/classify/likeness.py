@@ -22,7 +22,7 @@ _NO_LETTER = re.compile(r"[\W\d_\ue000-\uf8ff]+")
 _DENIAL = re.compile(r"[不没未别无勿非]|(?<![a-z])(?:not|no|never|none|cannot)(?![a-z])|n't(?![a-z])")
 _LONGEST = 4000
 # Fewer letters than this are many people's words by chance.
-_SHORTEST_CAMPAIGN = 12
+_SHORTEST_CAMPAIGN = 20
 
 
 def clauses(folded: str) -> list[str]:
