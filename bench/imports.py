@@ -19,8 +19,8 @@ def measure() -> Figures:
     for name, handler in functions().items():
         environment = environment_of(name)
         module = handler.rpartition(".")[0]
-        runs = [_imported(environment, module) for _ in range(ROUNDS)]
-        nothing = _imported(environment, "sys")
+        runs = [imported(environment, module) for _ in range(ROUNDS)]
+        nothing = imported(environment, "sys")
         mine = [{found: cost for found, cost in run.items() if found not in nothing} for run in runs]
         total = median(sum(run.values()) for run in mine)
         rows.append((name, str(len(mine[0])), f"{total / 1000:.0f}", _dearest(mine)))
@@ -33,8 +33,8 @@ def measure() -> Figures:
     )
 
 
-def _imported(environment: Environment, module: str) -> dict[str, int]:
-    """Microseconds of each imported module itself, without what it imports in turn."""
+def imported(environment: Environment, module: str) -> dict[str, int]:
+    """Microseconds of each imported module itself, without what it imports in turn. `module` may name several, with commas."""
     command = [environment.python.path, "-s", "-X", "importtime", "-c", f"import {module}"]
     outcome = subprocess.run(
         command, env=environment.environ(), cwd=environment.path[0], capture_output=True, text=True, check=False
