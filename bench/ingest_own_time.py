@@ -63,9 +63,8 @@ def measure() -> Figures:
     with redirect_stdout(quiet):
         yardstick = _median(_library_alone(ACCOUNTS["generic"]["demo"]["secret"]))
         for name in channels:
-            webhook = simulator_class(name)("demo", ACCOUNTS[name]["demo"]).text(
-                "+8613800000000", "请问我的订单什么时候发货?单号1029384756"
-            )
+            simulator = simulator_class(name)("demo", ACCOUNTS[name]["demo"])
+            webhook = simulator.text(simulator.person(1), "请问我的订单什么时候发货?单号1029384756")
             event = gateway_event(name, "demo", webhook)
 
             def once(name: str = name, event: dict[str, Any] = event) -> None:

@@ -17,14 +17,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, model_validator
 
 from functions.channels.codecs import sightings, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
-from functions.channels.codecs.custom_answers import CustomAnswer, CustomHandshake
-from functions.channels.codecs.custom_fields import CustomFields
-from functions.channels.codecs.custom_signature import DigestSignature, Ed25519Signature, HmacSignature
-from functions.channels.codecs.custom_wechat import WechatSignature
 from functions.channels.codecs.generic_item import MAX_TEXT, Item, ItemContact, ItemReplyTo
 from functions.channels.contract import (
     Credentials,
@@ -58,7 +54,6 @@ from functions.common.message import (
 )
 
 TOLERANCE = timedelta(minutes=5)
-Signature = Annotated[HmacSignature | DigestSignature | Ed25519Signature | WechatSignature, Field(discriminator="scheme")]
 _SECONDS = re.compile(r"[0-9]{1,5}")
 
 
@@ -72,6 +67,14 @@ def _usable(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _described(value: Any, about: ValidationInfo) -> Any:
+    if value is None:
+        return None
+    from functions.channels.codecs import custom_account
+
+    return custom_account.part(str(about.field_name), value)
+
+
 class GenericCredentials(Credentials):
     """`secret`: `whsec_` and base64; it signs webhooks unless a `signature` says how they are, and replies always.
 
@@ -82,10 +85,10 @@ class GenericCredentials(Credentials):
 
     secret: Annotated[SecretStr, AfterValidator(_usable)] = SecretStr("")
     reply_url: str | None = None
-    signature: Signature | None = None
-    fields: CustomFields | None = None
-    handshake: CustomHandshake | None = None
-    answer: CustomAnswer | None = None
+    signature: Annotated[Any, AfterValidator(_described)] = None
+    fields: Annotated[Any, AfterValidator(_described)] = None
+    handshake: Annotated[Any, AfterValidator(_described)] = None
+    answer: Annotated[Any, AfterValidator(_described)] = None
     open_platform: str = Field("", max_length=64)
 
     @model_validator(mode="after")
@@ -115,15 +118,12 @@ class Generic:
 
     def decode(self, verified: Verified, account: str) -> Payload:
         signature, request = verified.credentials.signature, verified.request
-        if isinstance(signature, WechatSignature):
-            return Payload(verified, account, signature.decrypted(request))
-        return Payload(verified, account, strict_json.parse_object(request.body))
+        return Payload(verified, account, signature.decoded(request) if signature else strict_json.parse_object(request.body))
 
     def handshake(self, payload: Payload) -> HttpAnswer | None:
         credentials = payload.verified.credentials
-        if isinstance(credentials.signature, WechatSignature) and payload.verified.request.method == "GET":
-            return credentials.signature.echo(payload.verified.request)
-        return credentials.handshake.answered(payload.body) if credentials.handshake else None
+        echo: HttpAnswer | None = credentials.signature.echo(payload.verified.request) if credentials.signature else None
+        return echo or (credentials.handshake.answered(payload.body) if credentials.handshake else None)
 
     def parse(self, payload: Payload) -> ParseResult:
         messages: list[Message] = []
@@ -201,7 +201,7 @@ def sign(secret: SecretStr, webhook_id: str, timestamp: str, body: bytes) -> str
 
 
 def _read(raw: Any, payload: Payload) -> Message | Ignored:
-    fields: CustomFields | None = payload.verified.credentials.fields
+    fields = payload.verified.credentials.fields
     if fields is None:
         item = Item.model_validate(raw)
         return _seen(item, payload) if item.event else _message(item, payload)

@@ -13,13 +13,13 @@ from binascii import Error as NotBase64
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hmac import digest as hmac_digest
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from functions.channels.codecs import ed25519, sha_concat
+from functions.channels.codecs import ed25519, sha_concat, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
-from functions.channels.contract import RawRequest, Rejected
+from functions.channels.contract import HttpAnswer, RawRequest, Rejected
 from functions.common.message import Verification
 
 MIN_KEY = 16  # bytes
@@ -92,6 +92,14 @@ class HeaderSignature(Section):
         if timed and not fresh(sent, now, timedelta(seconds=self.tolerance_seconds)):
             return Rejected("stale")
         return Verification(scheme=self._name(), body_signed=True, timestamped=timed)
+
+    def decoded(self, request: RawRequest) -> dict[str, Any]:
+        """The JSON of a verified request."""
+        return strict_json.parse_object(request.body)
+
+    def echo(self, request: RawRequest) -> HttpAnswer | None:
+        """No such platform asks by GET."""
+        return None
 
     def _values(self, headers: Mapping[str, str]) -> tuple[list[str], dict[str, str]] | None:
         """The signatures and what else is signed, or None when something is missing."""

@@ -56,7 +56,7 @@ class WechatSignature(Section):
             return Rejected("bad_signature")
         return Verification(scheme="wechat-safe", body_signed=True, timestamped=True)
 
-    def decrypted(self, request: RawRequest) -> dict[str, Any]:
+    def decoded(self, request: RawRequest) -> dict[str, Any]:
         """The JSON inside a verified POST; an empty object for a GET, which has none."""
         if request.method == "GET":
             return {}
