@@ -50,7 +50,8 @@ def _per_webhook(channel: str, account: dict[str, Any]) -> float:
     from infra.simulators.registry import simulator_class
     from tests.fakes.house import gateway_event
 
-    adapter, webhook = registry.adapter(channel), simulator_class(channel)("demo", account).text("+8613800000000", TEXT)
+    adapter, simulator = registry.adapter(channel), simulator_class(channel)("demo", account)
+    webhook = simulator.text(simulator.person(1), TEXT)
     credentials, now = adapter.credentials.model_validate(account), system_clock()
     request = raw_request(gateway_event(channel, "demo", webhook), now)
 
