@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from functions.channels import registry
 from infra.cli.app import app
 from infra.conformance import matrix
+from infra.conformance.cases import CASES
 from infra.local.stack import Stack
 from tests.fakes.house import ACCOUNTS
 
@@ -31,11 +32,26 @@ def test_every_channel_has_a_local_account() -> None:
     assert list(registry.names()) == CHANNELS
 
 
+def test_every_case_of_the_kit_is_tried() -> None:
+    names = [case.__name__ for case in CASES]
+    assert names == [
+        "handshake", "good", "forged", "stale", "replayed", "batch", "duplicate", "retry_ladder", "unknown_kind", "oversize", "downgrade",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_channel_conforms(stack: Stack, channel: str) -> None:
     result = runner.invoke(app, ["channels", "test", channel, "--url", stack.url])
     assert result.exit_code == 0, result.output
     assert "failed" not in result.output and result.output.count("passed") >= 5
+
+
+@pytest.mark.parametrize("channel", ["feishu", "wechat_oa"])
+def test_an_account_in_the_weakest_mode_has_nothing_to_be_downgraded_to(stack: Stack, channel: str) -> None:
+    result = runner.invoke(app, ["channels", "test", channel, "--account", "plain", "--url", stack.url])
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.output.splitlines() if "downgrade" in line)
+    assert "does not apply" in line
 
 
 def test_a_platform_that_only_configuration_knows_conforms(stack: Stack) -> None:
