@@ -56,3 +56,11 @@ def test_who_vouches_for_a_channel_stands_in_a_test_or_nobody_does(channel):
     path, said = evidence.test
     assert said in (ROOT / "tests" / path).read_text(encoding="utf-8")
     assert not evidence.independent.startswith("none")
+
+
+@pytest.mark.parametrize("channel", registry.names())
+def test_every_channel_has_a_page_that_says_how_to_set_it_up_and_what_vouches_for_it(channel):
+    page = (ROOT / "docs" / "channels" / f"{channel}.md").read_text(encoding="utf-8")
+    assert f"/webhooks/{channel}/" in page or f"postroom/<stage>/channels/{channel}/" in page
+    assert "## Verified against" in page
+    assert f"[{channel}](channels/{channel}.md)" in (ROOT / "docs" / "channels.md").read_text(encoding="utf-8")
