@@ -17,7 +17,8 @@ from functions.channels.codecs.batch import Item, Outcome, listed
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable, loggable, optional_id, required_id, table
 from functions.channels.codecs.meta_webhook import AccountId, MetaCredentials
 from functions.channels.codecs.timestamp import closes_at, sent_at
-from functions.channels.codecs.whatsapp_contacts import Sender, sender
+from functions.channels.codecs.whatsapp_contacts import Listed, Sender, sender
+from functions.channels.codecs.whatsapp_contacts import listed as listed_contacts
 from functions.channels.contract import (
     Credentials,
     HttpAnswer,
@@ -132,8 +133,9 @@ def _change(where: str, change: Fields, scope: str, payload: Payload) -> Iterato
         # Templates, alerts, errors of the account: there is nobody to answer.
         yield Ignored("error" if "errors" in value else loggable(change.get("field")))
         return
+    contacts = listed_contacts(value)
     for message in listed(value, "messages", f"{where}.value.messages"):
-        yield message if isinstance(message, ItemError) else _outcome(message, value, scope, payload)
+        yield message if isinstance(message, ItemError) else _outcome(message, contacts, scope, payload)
     for name, kind in _OTHERS.items():
         for other in listed(value, name, f"{where}.value.{name}"):
             yield other if isinstance(other, ItemError) else _seen(kind, other[1], payload)
@@ -148,13 +150,13 @@ def _seen(kind: str, item: Fields, payload: Payload) -> Ignored:
     return sightings.answered(ignored, place, ignored.native_id, text, at)
 
 
-def _outcome(item: Item, value: Fields, scope: str, payload: Payload) -> Outcome:
+def _outcome(item: Item, contacts: Listed, scope: str, payload: Payload) -> Outcome:
     where, message = item
     try:
         event = whatsapp_messages.event(message)
         if event:
             return Ignored(event, optional_id(message, "id"))
-        return _message(message, sender(message, value, scope), payload)
+        return _message(message, sender(message, contacts, scope), payload)
     except FieldUnreadable as fault:
         return ItemError(fault.reason, f"{where}.{fault.where}")
 

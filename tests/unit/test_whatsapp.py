@@ -242,3 +242,9 @@ def test_an_account_without_a_token_only_receives():
 def test_whatsapp_retries_for_days():
     patience = WHATSAPP.simulator().patience
     assert timedelta(days=6) < timedelta(seconds=sum(patience.waits)) <= timedelta(days=7)
+
+
+def test_names_reach_every_message_of_a_batch_however_long():
+    items = [(f"86138{number:08d}", "hi") for number in range(120)]
+    result = WHATSAPP.parse(WHATSAPP.simulator().texts(items))
+    assert len(result.messages) == 120 and all(message.contact.name for message in result.messages)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from functions.channels.codecs import json_fields
-from functions.channels.codecs.json_fields import Fields, FieldUnreadable, optional_id, rows, table
+from functions.channels.codecs.json_fields import Fields, FieldUnreadable, optional_id, table
 from functions.common.message import Contact, ContactId
 
 _NUMBER = re.compile(r"[1-9][0-9]{4,19}")
@@ -25,10 +25,31 @@ class Sender:
     number: str | None
 
 
-def sender(message: Fields, value: Fields, scope: str) -> Sender:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A webhook's `contacts`, read once for all its messages, and found by either id. `alone`: the only one, when there is one."""
+
+    by_id: Fields
+    alone: Fields | None
+
+
+def listed(value: Fields) -> Listed:
+    """Who is listed beside the messages."""
+    given = value.get("contacts")
+    entries = [entry for entry in given if isinstance(entry, dict)] if isinstance(given, list) else []
+    by_id: dict[str, Fields] = {}
+    for entry in entries:
+        for name in ("user_id", "wa_id"):
+            theirs = optional_id(entry, name)
+            if theirs is not None:
+                by_id.setdefault(f"{name}:{theirs}", entry)
+    return Listed(by_id, entries[0] if len(entries) == 1 else None)
+
+
+def sender(message: Fields, contacts: Listed, scope: str) -> Sender:
     """The sender of a message, with what the webhook's `contacts` add. `scope`: the business account within which ids are unique."""
     number, user_id = optional_id(message, "from"), optional_id(message, "from_user_id")
-    known = _entry(value, number, user_id)
+    known = _entry(contacts, number, user_id)
     number, user_id = number or optional_id(known, "wa_id"), user_id or optional_id(known, "user_id")
     primary = user_id or number
     if primary is None:
@@ -46,11 +67,9 @@ def sender(message: Fields, value: Fields, scope: str) -> Sender:
     return Sender(contact, number)
 
 
-def _entry(value: Fields, number: str | None, user_id: str | None) -> Fields:
+def _entry(contacts: Listed, number: str | None, user_id: str | None) -> Fields:
     """The contact that wrote. One that stands alone beside a message without a sender is its sender."""
-    listed = rows(value, "contacts")
-    for entry in listed:
-        theirs = (optional_id(entry, "user_id"), optional_id(entry, "wa_id"))
-        if (user_id and user_id == theirs[0]) or (number and number == theirs[1]):
-            return entry
-    return listed[0] if len(listed) == 1 and not (number or user_id) else {}
+    if not number and not user_id:
+        return contacts.alone or {}
+    found: Fields = contacts.by_id.get(f"user_id:{user_id}") or contacts.by_id.get(f"wa_id:{number}") or {}
+    return found
