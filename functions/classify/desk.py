@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from functions.classify.escalations import EscalationBus
 from functions.classify.model.opinion import Model
@@ -19,6 +20,9 @@ from functions.common.queues import FifoQueue
 from functions.common.store import Store
 from functions.common.telemetry import Telemetry
 from functions.common.vault import Vault
+
+if TYPE_CHECKING:
+    from functions.classify.advice.panel import Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,10 @@ def read_handbook(bundle: Bundle, shelf: Shelf | None = None) -> Handbook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The desk at which messages are read. `handbook()` is the one in force; `shards` spreads the hourly counters."""
+    """The desk at which messages are read. `handbook()` is the one in force; `shards` spreads the hourly counters.
+
+    `advice()` makes the panel that a batch may ask for second opinions; None: there is nobody to ask.
+    """
 
     store: Store
     links: Links
@@ -60,3 +67,4 @@ class Desk:
     clock: Clock
     telemetry: Telemetry
     shards: int
+    advice: Callable[[], Panel] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from functions.classify.config import Action
@@ -17,6 +17,9 @@ from functions.common.judgement import Firing, Judgement, Span
 
 NOISE_RULE = "noise"
 NOISE_SCORE = 0.8
+
+# Asked with an opinion and the axes on which nobody is sure: the opinion with the advice taken, and who gave it.
+SecondOpinion = Callable[[Opinion, frozenset[str]], tuple[Opinion, tuple[Firing, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Claims:
     reading: Reading
     standing: list[Claim] = field(default_factory=list)
     opinion: Opinion | None = None
+    advice: tuple[Firing, ...] = ()
 
     def hear(self, rule: str, claims: Iterable[Claim]) -> None:
         """A rule's claims."""
@@ -62,6 +66,11 @@ class Claims:
         # Of a picture without a word there is nothing to say.
         if self.model and not text.isspace() and text:
             self.opinion = self.model.opinion(self.model.scorer.features(text, rules))
+
+    def consult(self, second_opinion: SecondOpinion) -> None:
+        """Others, about what neither the model nor a rule is sure of."""
+        if self.opinion and (axes := unsure(self.standing, self.opinion)):
+            self.opinion, self.advice = second_opinion(self.opinion, axes)
 
     def settled(self, firings: tuple[Firing, ...] = ()) -> Judgement:
         """The labels on all that was said so far."""
@@ -75,8 +84,8 @@ class Claims:
         )
 
 
-def judge(book: RuleBook, reading: Reading, model: Model | None = None) -> Verdict:
-    """Judge one message, by the rules alone where there is no model."""
+def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_opinion: SecondOpinion | None = None) -> Verdict:
+    """Judge one message, by the rules alone where there is no model; `second_opinion` is asked about what is uncertain."""
     examination = book.examine(reading)
     fired = examination.first()
     claims, noise = Claims(model, reading), _is_noise(fired, reading)
@@ -85,6 +94,8 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None) -> Verdi
     if noise:
         claims.hear(NOISE_RULE, [Claim("spam", "noise", NOISE_SCORE)])
     claims.ask(evidence(fired, noise=noise))
+    if second_opinion:
+        claims.consult(second_opinion)
     later = examination.second(claims.settled())
     for rule in later:
         claims.hear(rule.rule.name, claims_of(rule.rule.then))
@@ -92,7 +103,7 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None) -> Verdi
     firings = [book.firing(rule, reading) for rule in fired]
     if noise:
         firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
-    judgement = claims.settled(tuple(firings))
+    judgement = claims.settled((*firings, *claims.advice))
     return Verdict(judgement, _consequences(fired, _overreaching(fired, examination, judgement)))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 from functions.classify.conversations import advanced, new_conversation
 from functions.classify.counters import Tally
@@ -32,6 +34,9 @@ from functions.common.queues import Entry, NotSent
 from functions.common.sqs_batch import Failures, Record
 from functions.common.store import AlreadyStored, Conversation, ConversationChanged, Sending
 from functions.common.wire import ReplyTask, dumps, holds_sighting, read_inbound, read_sighting
+
+if TYPE_CHECKING:
+    from functions.classify.advice.panel import Panel
 
 ORIGINALS_KEPT = timedelta(days=30)
 _TRIES = 5
@@ -59,11 +64,12 @@ class Batch:
     read: dict[str, Conversation] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+    panel: Panel | None = None
 
 
 def classify(records: list[Record], desk: Desk) -> list[str]:
     """Classify a batch of `inbound.fifo`; the ids of the records that must come again."""
-    batch = Batch(desk, desk.handbook(), Failures(records))
+    batch = Batch(desk, desk.handbook(), Failures(records), panel=desk.advice() if desk.advice else None)
     for record in records:
         if not batch.failures.includes(record) and not holds_sighting(record.body):
             _attempt(batch, record, _take)
@@ -96,7 +102,7 @@ def _take(batch: Batch, record: Record) -> None:
     message = read_inbound(record.body).message
     conversation = _conversation(batch, message)
     cleared = clear(message)
-    judged = _with_campaign(batch, judge_message(cleared, conversation, batch.handbook), conversation)
+    judged = _with_campaign(batch, judge_message(cleared, conversation, batch.handbook, batch.panel), conversation)
     stored = _store(batch.desk, cleared, judged)
     if stored is not judged and _was_done(batch, conversation, stored):
         batch.tally.duplicate(stored)
@@ -115,7 +121,7 @@ def _was_done(batch: Batch, conversation: Conversation, stored: Judged) -> bool:
     return conversation.may_have_forgotten(stored) and batch.desk.store.reply(stored.message.message_id) is not None
 
 
-def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbook) -> Judged:
+def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbook, panel: Panel | None = None) -> Judged:
     """Everything that is said of a masked message which comes next in its conversation."""
     message, first_contact, standing = cleared.message, conversation.count == 0, standing_of(conversation)
     reading = read(
@@ -127,7 +133,7 @@ def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbo
         heard=standing.heard,
         calendars=handbook.teams.calendars,
     )
-    verdict = judge(handbook.rules, reading, handbook.model)
+    verdict = judge(handbook.rules, reading, handbook.model, partial(panel.second_opinion, words(message)) if panel else None)
     routing = route(
         verdict,
         handbook.teams,

@@ -8,7 +8,7 @@ from functions.common import bundle, settings
 
 
 class Settings(settings.Settings):
-    """`bundle_path`: the default bundle, when it is not the one in the zip."""
+    """`bundle_path`: the default bundle, when it is not the one in the zip. Without a model id or an endpoint nobody else is asked."""
 
     table_name: str
     index_shards: int
@@ -16,4 +16,7 @@ class Settings(settings.Settings):
     escalation_bus_name: str
     vault_key_id: str
     config_bucket: str
+    bedrock_model_id: str | None = None
+    comprehend_endpoint: str | None = None
+    advice_per_day: int = 1000
     bundle_path: Path = bundle.DEFAULT_PATH

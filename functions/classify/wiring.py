@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from functions.classify.desk import Desk, read_handbook
 from functions.classify.escalations import EscalationBus
@@ -18,6 +20,9 @@ from functions.common.queues import FifoQueue
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 from functions.common.vault import Vault
+
+if TYPE_CHECKING:
+    from functions.classify.advice.panel import Panel
 
 
 @cache
@@ -43,4 +48,13 @@ def desk() -> Desk:
         clock=system_clock,
         telemetry=telemetry,
         shards=settings.index_shards,
+        advice=_advice(settings, table, telemetry),
     )
+
+
+def _advice(settings: Settings, table: Table, telemetry: Telemetry) -> Callable[[], Panel] | None:
+    if not (settings.bedrock_model_id or settings.comprehend_endpoint):
+        return None
+    from functions.classify.advice.wiring import panels  # a cold start pays for it only where it is wanted
+
+    return panels(settings, table, telemetry)

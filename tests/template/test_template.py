@@ -157,6 +157,31 @@ def test_roles_name_their_actions_and_resources_and_never_scan():
             assert "*" not in resources, statement
 
 
+def test_a_service_that_may_be_asked_for_advice_is_granted_only_where_it_is_named():
+    policies = of_type("AWS::IAM::Policy")
+    granted = {
+        name: {action for statement in statements_of(policy["Properties"]) for action in as_list(statement["Action"])}
+        for name, policy in policies.items()
+    }
+    # Converse needs the permission to invoke, whatever its name says.
+    assert granted == {
+        "ClassifyBedrockPolicy": {"bedrock:InvokeModel"},
+        "ClassifyComprehendPolicy": {"comprehend:ClassifyDocument"},
+    }
+    assert {name: policy["Condition"] for name, policy in policies.items()} == {
+        "ClassifyBedrockPolicy": "AsksBedrock",
+        "ClassifyComprehendPolicy": "AsksComprehend",
+    }
+    for policy in policies.values():
+        assert policy["Properties"]["Roles"] == [{"Ref": "ClassifyFunctionRole"}]
+        for statement in statements_of(policy["Properties"]):
+            assert "*" not in as_list(statement["Resource"]), statement
+
+
+def statements_of(policy):
+    return policy["PolicyDocument"]["Statement"]
+
+
 def test_only_functions_that_speak_to_platforms_read_their_secrets():
     readers = {
         name
