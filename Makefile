@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format lint types validate build deploy bench test-engines train lock clean
+.PHONY: help demo run test check format lint types validate build deploy bench test-engines train evaluate lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ deploy: build  ## sam deploy (ENV=dev, staging or prod)
 train: $(VENV)/dev  ## make the model's weights again (ARGS=--licensed: with the licensed sets)
 	@$(BIN)/python -m training weights $(ARGS)
 
+evaluate: $(VENV)/dev  ## how right the labels are, table by table (ARGS="--out docs/accuracy.md")
+	@$(BIN)/python -m training evaluate $(ARGS)
+
 bench: $(VENV)/dev .venv-sam/ready  ## every figure in the documents (ONLY=cold_start for one)
 	@$(BIN)/python -m bench $(ONLY)
 
@@ -72,7 +75,7 @@ bench: $(VENV)/dev .venv-sam/ready  ## every figure in the documents (ONLY=cold_
 LOCK := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
 lock:  ## resolve the dependencies again (needs uv)
 	@cd requirements && $(LOCK) run.in -o run.txt && $(LOCK) dev.in -c run.txt -o dev.txt && $(LOCK) training.in -c dev.txt -o training.txt && $(LOCK) sam.in -o sam.txt && $(LOCK) pip.in -o pip.txt
-	@cd requirements && $(LOCK) bench.in -c dev.txt -o bench.txt
+	@cd requirements && $(LOCK) bench.in -c dev.txt -o bench.txt && $(LOCK) peers.in -c dev.txt -o peers.txt
 	@cd infra/layers/deps && $(LOCK) requirements.in -c ../../../requirements/run.txt -o requirements.txt
 
 clean:

@@ -1,4 +1,4 @@
-"""`python -m training weights`: makes functions/classify/model/shipped.weights from what is authored here, and says what of."""
+"""`python -m training weights` makes the shipped weights from what is authored here, `… evaluate` measures them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from functions.classify.model.opinion import Model
 from functions.classify.model.shelf import SHIPPED
-from functions.classify.model.weights import weights_hash
+from functions.classify.model.weights import read_weights, weights_hash
 from training import licensed
 from training.corpus import ConceptsInvalid, library
 from training.seed import FOLDER, Example, SeedInvalid, read_folder
@@ -24,8 +25,12 @@ def main(arguments: list[str]) -> int:
     weights.add_argument("--out", type=Path, default=SHIPPED)
     weights.add_argument("--seed", type=Path, default=FOLDER)
     weights.add_argument("--licensed", action="store_true", help="also learn from the licensed sets, where they are there")
+    evaluation = commands.add_parser("evaluate", help="how right the shipped weights are")
+    evaluation.add_argument("--out", type=Path, help="also write the tables here")
     asked = parser.parse_args(arguments)
     try:
+        if asked.command == "evaluate":
+            return evaluate(asked.out)
         return make_weights(asked.out, asked.seed, with_licensed=asked.licensed)
     except (SeedInvalid, ConceptsInvalid) as problem:
         print(f"training: {problem}", file=sys.stderr)
@@ -49,6 +54,18 @@ def make_weights(out: Path, seed: Path, *, with_licensed: bool) -> int:
     document = weights_of(known.rows(examples), folds(examples, by_style), known, made_of=sources)
     out.write_bytes(document)
     print(_about(examples), f"{out.name}: {len(document) // 1024} KB, {weights_hash(document)}", sep="\n")
+    return 0
+
+
+def evaluate(out: Path | None) -> int:
+    """Print the tables of docs/judgement.md; a few minutes."""
+    from training.evaluation import HELD_OUT, document, report
+
+    known, model = library(), Model(read_weights(SHIPPED.read_bytes()))
+    text = document(report(read_folder(), read_folder(HELD_OUT), known, model))
+    print(text)
+    if out:
+        out.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -89,7 +89,7 @@ def _share(made: Calibration, margins: np.ndarray, examples: list[Example], axis
     counted = true.any(axis=1) & asked(examples, LANES[lanes[0]])
     if not counted.any():
         return
-    of_lanes, right = logits(made, margins)[np.ix_(counted, lanes)], true[counted].argmax(axis=1)
+    of_lanes, right = logits(made, margins)[counted][:, lanes], true[counted].argmax(axis=1)
     lines = np.arange(len(right))
     warmth = min(np.linspace(0.4, 2.5, 43), key=lambda by: -np.log(shares(of_lanes * by)[lines, right] + 1e-9).mean())
     made.slopes[lanes] *= warmth
@@ -135,9 +135,9 @@ def _choose_bars(made: Calibration, margins: np.ndarray, examples: list[Example]
     for lane, name in enumerate(LANES):
         says = answers(examples, name)
         if name.startswith("risk."):
-            bars[f"say.{name}"] = _best(lambda bar, lane=lane, says=says: f1(known[:, lane] >= bar, says, recall_counts=1.5))  # type: ignore[misc]
+            bars[f"say.{name}"] = _best(known[:, lane], says, recall_counts=2.0)
         elif axis_of(name) == "urgency":
-            bars[f"say.{axis_of(name)}"] = _best(lambda bar, lane=lane, says=says: f1(known[:, lane] >= bar, says))  # type: ignore[misc]
+            bars["say.urgency"] = _best(known[:, lane], says)
         elif axis_of(name) in ("wants_human", "opt_out"):
             bars[f"say.{axis_of(name)}"] = _precise(known[:, lane], says, 0.9)
     bars["say.spam"] = _spam_bar(known[:, LANES.index("spam.none")], examples)
@@ -151,8 +151,9 @@ def said_content(known: np.ndarray, bar: float, share: float) -> np.ndarray:
     return result
 
 
-def _best(worth) -> float:  # type: ignore[no-untyped-def]
-    return float(max(_STEPS, key=lambda bar: (worth(bar), bar)))
+def _best(known: np.ndarray, says: np.ndarray, *, recall_counts: float = 1.0) -> float:
+    """The bar with the best F; of equal ones the highest."""
+    return float(max(_STEPS, key=lambda bar: (f1(known >= bar, says, recall_counts=recall_counts), bar)))
 
 
 def _precise(known: np.ndarray, true: np.ndarray, precision: float) -> float:

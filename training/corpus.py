@@ -18,7 +18,7 @@ from functions.classify.reading import Reading
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.folding import fold
 from functions.common.masking import mask, placeholders, without
-from infra.cli.bundle import read_sections
+from infra.cli.bundle import CONFIG, read_sections
 from training.seed import Example
 
 CONCEPTS = Path(__file__).parent / "concepts.txt"
@@ -65,9 +65,9 @@ class Library:
         return [self.row(example) for example in examples]
 
 
-def library() -> Library:
-    """The shipped rules and concepts."""
-    section = read_sections()["rules"]
+def library(directory: Path = CONFIG) -> Library:
+    """The rules of a configuration, the shipped one's by default, and the shipped concepts."""
+    section = read_sections(directory)["rules"]
     rules = tuple(checked(RulesSection, "rules", section).rules)
     return Library(read_rules(section), rules, read_concepts(CONCEPTS.read_text(encoding="utf-8").splitlines()))
 

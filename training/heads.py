@@ -50,13 +50,16 @@ def fit(rows: Sequence[Row], *, weights: np.ndarray | None = None) -> Heads:
         return {kind: _block(rows, kind, weights) for kind in KINDS}
 
 
-def out_of_fold(rows: Sequence[Row], folds: Sequence[int]) -> tuple[dict[str, np.ndarray], list[Heads]]:
+def out_of_fold(
+    rows: Sequence[Row], folds: Sequence[int], weights: np.ndarray | None = None
+) -> tuple[dict[str, np.ndarray], list[Heads]]:
     """By kind the margins of every message from heads that have not seen its fold; and those heads, by fold."""
     margins = {kind: np.zeros((len(rows), len(LANES))) for kind in KINDS}
     known: list[Heads] = []
     for fold in range(max(folds) + 1):
         inside = [place for place, own in enumerate(folds) if own == fold]
-        known.append(fit([row for row, own in zip(rows, folds, strict=True) if own != fold]))
+        outside = [place for place, own in enumerate(folds) if own != fold]
+        known.append(fit([rows[place] for place in outside], weights=None if weights is None else weights[outside]))
         for kind, block in known[-1].items():
             margins[kind][inside] = block.margins([rows[place] for place in inside], kind)
     return margins, known

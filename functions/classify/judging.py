@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from functions.classify.config import Action
 from functions.classify.labels import FLAGS, Claim, resolve
@@ -96,14 +96,16 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_o
     claims.ask(evidence(fired, noise=noise))
     if second_opinion:
         claims.consult(second_opinion)
-    later = examination.second(claims.settled())
+    so_far, heard = claims.settled(), len(claims.standing)
+    later = examination.second(so_far)
     for rule in later:
         claims.hear(rule.rule.name, claims_of(rule.rule.then))
     fired += later
     firings = [book.firing(rule, reading) for rule in fired]
     if noise:
         firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
-    judgement = claims.settled((*firings, *claims.advice))
+    all_firings, changed = (*firings, *claims.advice), len(claims.standing) > heard
+    judgement = claims.settled(all_firings) if changed else replace(so_far, firings=all_firings)
     return Verdict(judgement, _consequences(fired, _overreaching(fired, examination, judgement)))
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from functions.common.judgement import Business, Content, Firing, Judgement, Risk, Sentiment, Spam
 
@@ -14,11 +13,12 @@ BUSINESS_ORDER: tuple[Business, ...] = ("complaint", "appointment", "after_sales
 SENTIMENT_ORDER: tuple[Sentiment, ...] = ("negative", "positive", "neutral")
 SPAM_ORDER: tuple[Spam, ...] = ("scam", "ad", "noise", "none")
 ALWAYS_URGENT: frozenset[Risk] = frozenset({"legal_media", "safety"})
+CONTENTS: tuple[Content, ...] = get_args(Content)
+RISKS: tuple[Risk, ...] = get_args(Risk)
 FLAGS = ("wants_human", "opt_out")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """That an axis has a value, and how sure that is: 0…1. For a flag the value is `true`."""
 
     axis: str
@@ -35,7 +35,7 @@ def resolve(
     """
     sure = _surest(claims)
     spam = _first(SPAM_ORDER, sure["spam"], "none")
-    risk = _listed(get_args(Risk), sure["risk"])
+    risk = _listed(RISKS, sure["risk"])
     axes: dict[str, Any] = {"spam": spam, "risk": risk} | {flag: "true" in sure[flag] for flag in FLAGS}
     if spam == "none":
         axes |= _of_a_customer(sure, risk)
@@ -56,7 +56,7 @@ def _of_a_customer(sure: dict[str, dict[str, float]], risk: tuple[str, ...]) -> 
     return {
         "business": business,
         "also": tuple(value for value in fitting[1:] if value != "other"),
-        "content": _listed(get_args(Content), sure["content"]),
+        "content": _listed(CONTENTS, sure["content"]),
         "urgency": "urgent" if urgent else "normal",
         "sentiment": _first(SENTIMENT_ORDER, sure["sentiment"], "neutral"),
     }
@@ -65,9 +65,9 @@ def _of_a_customer(sure: dict[str, dict[str, float]], risk: tuple[str, ...]) -> 
 def _surest(claims: Iterable[Claim]) -> dict[str, dict[str, float]]:
     axes = ("business", "content", "urgency", "sentiment", "spam", "risk", *FLAGS)
     sure: dict[str, dict[str, float]] = {axis: {} for axis in axes}
-    for claim in claims:
-        values = sure[claim.axis]
-        values[claim.value] = max(claim.score, values.get(claim.value, 0.0))
+    for axis, value, score in claims:
+        if score > sure[axis].get(value, 0.0):
+            sure[axis][value] = score
     return sure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from functions.classify.conditions import Case, Evidence, Stretch, Test
@@ -128,5 +128,7 @@ def _inside(starts: list[int], reach: list[int], start: int, end: int) -> bool:
     return before > 0 and reach[before - 1] >= end
 
 
-def _places(case: Case, words: Iterable[Keyword]) -> list[Stretch]:
-    return sorted(place for keyword, places in case.places.items() if keyword in words for place in places)
+def _places(case: Case, words: Words) -> list[Stretch]:
+    # The smaller of the two is gone through, and in C: this is asked some twenty times of a message.
+    found = case.places.keys() & words
+    return sorted(place for keyword in found for place in case.places[keyword]) if found else []

@@ -18,41 +18,46 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Folded words. Those in Latin letters count where they are whole words, all others anywhere."""
+    """Folded words. Those in Latin letters count where they are whole words, all others anywhere.
+
+    `longest` is the length of the longest word that begins with a character.
+    """
 
     words: frozenset[str]
-    longest: int
+    longest: dict[str, int]
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Vocabulary:
         """The vocabulary of folded words."""
-        known = frozenset(words)
-        return cls(known, max(map(len, known), default=0))
+        return cls(frozenset(), {}).and_also(words)
 
     def and_also(self, words: Iterable[str]) -> Vocabulary:
         """This vocabulary with more words in it."""
         more = frozenset(words) - self.words
-        return Vocabulary.of(self.words | more) if more else self
+        if not more:
+            return self
+        longest = dict(self.longest)
+        for word in more:
+            longest[word[:1]] = max(len(word), longest.get(word[:1], 0))
+        return Vocabulary(self.words | more, longest)
 
     def make_up(self, text: str, but_for: Iterable[tuple[int, int]] = ()) -> bool:
         """Whether nothing but these words is in a folded text outside the stretches `but_for`."""
         if len(text) > LONGEST:
             return False
         skipped = {place for start, end in but_for for place in range(start, end)}
-        reached = [True] + [False] * len(text)
-        furthest = 0
+        reached, furthest = [True] + [False] * len(text), 0
         for place, character in enumerate(text):
             if place > furthest:
-                return False
+                return False  # nothing leads past what nobody knows
             if not reached[place]:
                 continue
             if place in skipped or not (character.isalnum() or character == BLANK):
-                reached[place + 1] = True
-                furthest = max(furthest, place + 1)
-            for end in range(place + 1, min(len(text), place + self.longest) + 1):
-                if not reached[end] and text[place:end] in self.words and _is_word(text, place, end):
-                    reached[end] = True
-                    furthest = max(furthest, end)
+                reached[place + 1], furthest = True, max(furthest, place + 1)
+            for end in range(place + 1, min(len(text), place + self.longest.get(character, 0)) + 1):
+                if not reached[end] and text[place:end] in self.words:
+                    reached[end] = _is_word(text, place, end)
+                    furthest = max(furthest, end) if reached[end] else furthest
         return reached[-1]
 
 

@@ -25,6 +25,7 @@ from infra.cli.run import run
 from infra.cli.search import search
 from infra.cli.stops import start, stop, stops
 from infra.cli.topics import topics
+from infra.cli.train import train
 from infra.cli.unpack import unpack
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ app.command()(export)
 app.command()(unpack)
 app.command()(classify)
 app.command()(evaluate)
+app.command()(train)
 app.command()(restore)
 app.command()(search)
 app.command()(explain)

@@ -37,3 +37,13 @@ def publish_weights(sections: Mapping[str, Any], directory: Path, bucket: str) -
     name = sections.get("model", {}).get("weights", "shipped")
     if name not in ("shipped", "none"):
         client("s3").put_object(Bucket=bucket, Key=WEIGHTS_KEY + name, Body=beside(directory)(name))
+
+
+def keep(document: bytes, directory: Path) -> Path:
+    """Put a file of weights beside a configuration, under its hash."""
+    from functions.classify.model.weights import weights_hash
+
+    path = directory / FOLDER / weights_hash(document)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(document)
+    return path

@@ -57,12 +57,9 @@ class Scorer:
         for kind, scales in zip((features.ngrams, features.concepts), self._scales, strict=True):
             known = [row for row in map(self._rows.get, kind) if row is not None]
             if known:
-                by = 1 / sqrt(len(known))
-                less = OFFSET * len(known)
-                sums = self._sums(known)
-                margins = [
-                    margin + (total - less) * scale * by for margin, total, scale in zip(margins, sums, scales, strict=True)
-                ]
+                by, less = 1 / sqrt(len(known)), OFFSET * len(known)
+                sums = zip(margins, self._sums(known), scales, strict=True)
+                margins = [margin + (total - less) * scale * by for margin, total, scale in sums]
         return margins
 
     def weight(self, feature: int, lane: int) -> int:

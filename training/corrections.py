@@ -1,0 +1,138 @@
+"""Labels corrected by people: read, half kept to ask whether they help, and weighed against the authored messages."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from functions.classify.model.opinion import Model
+from functions.classify.model.weights import read_weights
+from infra.judgement.figures import AXES, Labels, measured
+from training.corpus import Library, Row
+from training.evaluation import pairs_of
+from training.neighbours import pairs
+from training.seed import Example
+from training.shipping import COUNTS, weights_of
+from training.splits import by_style, folds
+
+FEWEST = 20
+_KEPT_BACK = 3
+
+
+class CorrectionsInvalid(Exception):
+    """A file of corrections cannot be used; the message names the line."""
+
+
+@dataclass(frozen=True)
+class Refit:
+    """`document` is the file of weights; the figures are of the corrections that were kept back, before and after."""
+
+    document: bytes
+    before: dict[str, float]
+    after: dict[str, float]
+    kept_back: int
+
+    @property
+    def better(self) -> bool:
+        """Whether something got better and the whole not worse."""
+        return mean(self.after) > mean(self.before)
+
+
+def read_corrections(path: Path) -> list[Example]:
+    """Corrections out of a CSV with a header, or of one JSON object a line: `text` and the axes that were looked at.
+
+    In CSV several values are parted by `;`, and an empty cell says nothing of its axis; `none` says that there is no value.
+    """
+    found = list(_csv(path) if path.suffix == ".csv" else _lines(path))
+    if len(found) < FEWEST:
+        raise CorrectionsInvalid(
+            f"{path.name}: {len(found)} corrections; fewer than {FEWEST} are no ground to change weights on"
+        )
+    return found
+
+
+def refit(rows: Sequence[Row], corrected: Sequence[Row], library: Library, model: Model | None) -> Refit:
+    """Weights for authored messages and corrections together, and whether they help on corrections that they have not seen."""
+    kept = _kept_back([row.example.text for row in corrected])
+    back = [row for place, row in enumerate(corrected) if place in kept]
+    learnt = [row for place, row in enumerate(corrected) if place not in kept]
+    trial = Model(read_weights(_fitted(rows, learnt, library)))
+    return Refit(_fitted(rows, corrected, library), figures(back, library, model), figures(back, library, trial), len(back))
+
+
+def figures(rows: Sequence[Row], library: Library, model: Model | None) -> dict[str, float]:
+    """Micro-F1 by axis, of the axes that the rows say something about."""
+    told = [
+        ({axis: right[axis] for axis in row.example.axes}, said)
+        for row, (right, said) in zip(rows, pairs_of(rows, library, model), strict=True)
+    ]
+    measured_axes = measured(told)
+    return {axis: measured_axes[axis]["micro_f1"] for axis in AXES if axis in measured_axes and _occurs(rows, axis)}
+
+
+def mean(of_axes: dict[str, float]) -> float:
+    """One figure for all axes."""
+    return sum(of_axes.values()) / max(1, len(of_axes))
+
+
+def _occurs(rows: Sequence[Row], axis: str) -> bool:
+    return any(getattr(row.example, axis) for row in rows if axis in row.example.axes)
+
+
+def _fitted(rows: Sequence[Row], corrected: Sequence[Row], library: Library) -> bytes:
+    both = [*rows, *corrected]
+    counts = np.array([1.0] * len(rows) + [COUNTS] * len(corrected))
+    split = folds([row.example for row in both], by_style)
+    return weights_of(both, split, library, made_of={"authored": len(rows), "corrections": len(corrected)}, counts=counts)
+
+
+def _kept_back(texts: list[str]) -> set[int]:
+    """Every third, but none that is nearly the same as one that is learnt from."""
+    kept = set(range(0, len(texts), _KEPT_BACK))
+    for earlier, later in pairs(texts):
+        kept -= {earlier, later}
+    return kept
+
+
+def _csv(path: Path) -> Iterator[Example]:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        for number, row in enumerate(csv.DictReader(lines), 2):
+            labels = {axis: _cell(axis, row[axis]) for axis in AXES if row.get(axis)}
+            yield _example(row.get("text") or "", labels, f"{path.name}:{number}")
+
+
+def _lines(path: Path) -> Iterator[Example]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                labels = {axis: row[axis] for axis in AXES if axis in row}
+            except (ValueError, TypeError):
+                raise CorrectionsInvalid(f"{path.name}:{number}: no JSON object") from None
+            yield _example(row.get("text", ""), labels, f"{path.name}:{number}")
+
+
+def _cell(axis: str, cell: str) -> Any:
+    if axis in ("content", "risk"):
+        return [value.strip() for value in cell.split(";") if value.strip() not in ("", "none")]
+    return cell.strip().lower() in ("true", "yes", "1") if axis in ("wants_human", "opt_out") else cell.strip()
+
+
+def _example(text: str, labels: Labels, where: str) -> Example:
+    if not text or not labels:
+        raise CorrectionsInvalid(f"{where}: a correction has `text` and at least one label")
+    fitting: Labels = {}
+    for axis, label in labels.items():
+        values = label if isinstance(label, list) else [label]
+        known = (True, False) if axis in ("wants_human", "opt_out") else AXES[axis]
+        wrong = next((value for value in values if value not in known), None)
+        if wrong is not None:
+            raise CorrectionsInvalid(f"{where}: {axis} cannot be {wrong!r}")
+        fitting[axis] = tuple(values) if axis in ("content", "risk") else label
+    return Example(text=text, axes=frozenset(fitting), industry="corrections", style=where, where=where, **fitting)
