@@ -15,6 +15,7 @@ age out, and the certificate says when; a restore heeds the tombstones.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -70,7 +71,7 @@ class Eraser:
         """Erase these conversations, every one of the person's. `HeldLegally` changes nothing; after `Unavailable`, `NotYetErased` or
         a crash, call again. `run` names the run that rewrites parts.
         """
-        self._refuse_if_held(parties)
+        self._refuse_if_held(parties, now)
         certificate = self._begun(parties, certificate_id, now)
         if certificate.complete:
             return certificate
@@ -86,12 +87,27 @@ class Eraser:
             raise NotYetErased(", ".join(f"{count} {kind}" for kind, count in sorted(left.items())))
         return self._completed(certificate, objects, now)
 
-    def _refuse_if_held(self, parties: tuple[Party, ...]) -> None:
+    def _refuse_if_held(self, parties: tuple[Party, ...], now: datetime) -> None:
         held = self.holds.all()
+        channels = {hold.channel for hold in held.holds.values() if hold.kind == "contact"}
         for party in parties:
-            hold = held.on_contact(party.conv, party.channel, party.contact)
-            if hold is not None:
+            # Whoever put the hold may have known the person by another id than the first; only the messages tell which there are.
+            names = {party.contact} | (self._other_ids(party, now) if party.channel in channels else set())
+            for hold in filter(None, (held.on_contact(party.conv, party.channel, name) for name in sorted(names))):
                 raise HeldLegally(f"a legal hold stands since {hold.since:%Y-%m-%d}: {hold.sk} ({hold.because})")
+
+    def _other_ids(self, party: Party, now: datetime) -> set[str]:
+        """Every id by which a message of the conversation, in the table or the archive, names its contact."""
+        stored = self.table.query(
+            "pk = :pk AND begins_with(sk, :messages)", {":pk": keys.conversation_pk(party.conv), ":messages": "M#"}
+        )
+        contacts = [item["message"]["contact"] for item in stored]
+        wanted = is_of(frozenset({party.conv}), now)
+        for manifest in self._parts((party,), now):
+            contacts += (
+                json.loads(line)["message"]["contact"] for line in lines(self.cabinet.bucket.whole(manifest)) if wanted(line)
+            )
+        return {found["value"] for contact in contacts for found in contact.get("ids", ())}
 
     def _begun(self, parties: tuple[Party, ...], certificate_id: str, now: datetime) -> Certificate:
         """The certificate of this erasure, tombstones set: a new one, the one that an earlier try left open, or a complete one if

@@ -38,8 +38,9 @@ COLUMNS = (
 BUSINESSES = tuple(CHINESE["business"])
 _NEUTRAL = {"business": "other", "urgency": "normal", "sentiment": "neutral", "spam": "none"}
 _REPLY = {"none": "未回复", "reserved": "发送中", "sent": "已回复", "failed": "失败", "unknown": "未知"}
-# What begins a formula, full-width too, whatever blanks a spreadsheet skips before it.
-_FORMULA = re.compile(r"[\s\u200b\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
+# What begins a formula, full-width and small forms too, whatever blanks and invisible letters a spreadsheet skips before it.
+_SKIPPED = r"\s\x00-\x1f\x7f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+_FORMULA = re.compile(rf"[{_SKIPPED}]*[=+\-@＝＋－＠\ufe66\ufe62\ufe63\ufe6b\u2212]|[\t\r\n]")
 _LONG_NUMBER = re.compile(r"[0-9]{12,}")
 _CHUNK = 1 << 16
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
+from datetime import timedelta
 
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
@@ -14,6 +15,8 @@ from infra.records.period import Period
 from infra.records.question import Place, Question
 
 _VERSION = 1
+# Six months, whichever they are and whatever clocks do meanwhile.
+_LONGEST = timedelta(days=185)
 
 
 class CursorInvalid(RecordsFault):
@@ -34,8 +37,10 @@ def resumed(question: Question, text: str) -> tuple[Question, Place]:
         asked = replace(question, period=Period(since=from_iso(since), until=from_iso(until)))
         keys.split(message_id)
         place = Place(received_at=to_iso(from_iso(received_at)), message_id=message_id)
-    except (ValueError, TypeError, AttributeError, keys.NotAMessageId):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, keys.NotAMessageId):
         raise CursorInvalid("not a cursor of this command") from None
+    if asked.period.until - asked.period.since > _LONGEST:
+        raise CursorInvalid("not a cursor of this command")
     if version != _VERSION or mark != _mark(question):
         raise CursorInvalid("this cursor belongs to another search: repeat the search that gave it with the same options")
     return asked, place

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -11,7 +10,8 @@ from zoneinfo import ZoneInfo
 from infra.records.errors import PeriodInvalid
 
 SEARCHED_MONTHS = 6
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# With room at either end for other zones, a day more and a few months.
+_YEARS = range(1970, 9999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,12 @@ def read_period(asked: Asked, *, now: datetime, zone: ZoneInfo, default_days: in
         raise PeriodInvalid("say the time in one way: today, this month, the last days, a day, or since and until")
     if not any(said) and default_days is None:
         return None
-    since, until = _bounds(asked, now=now, zone=zone, days=asked.last_days if any(said) else default_days)
+    try:
+        since, until = _bounds(asked, now=now, zone=zone, days=asked.last_days if any(said) else default_days)
+    except OverflowError:
+        raise PeriodInvalid("a time beyond the calendar") from None
+    if since.year not in _YEARS or until.year not in _YEARS:
+        raise PeriodInvalid(f"a time before {_YEARS[0]} or after {_YEARS[-1]}")
     if since >= until:
         raise PeriodInvalid("the time ends before it begins")
     return Period(since=since.astimezone(UTC), until=until.astimezone(UTC))
@@ -103,12 +108,11 @@ def _begin(text: str, zone: ZoneInfo) -> datetime:
 def _end(text: str, zone: ZoneInfo) -> datetime:
     """A day ends at its end."""
     begin = _begin(text, zone)
-    if not _DAY.fullmatch(text):
-        return begin
     try:
-        return begin + timedelta(days=1)  # on the wall clock: a day of 23 or 25 hours is one day
-    except OverflowError:
-        raise PeriodInvalid(f"not a day or a time: {text}") from None
+        date.fromisoformat(text)
+    except ValueError:
+        return begin
+    return begin + timedelta(days=1)  # on the wall clock: a day of 23 or 25 hours is one day
 
 
 def _day(moment: datetime, by: int) -> str:

@@ -167,6 +167,22 @@ def test_a_hold_refuses_and_leaves_everything(world: World) -> None:
     assert erase(world, ANNA).complete
 
 
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_hold_by_another_of_the_contacts_ids_refuses_too(world: World, expired: bool) -> None:
+    key = keys.split(world.receive("anna", SETTLED))
+    place = keys.conversation_pk(key.conv), keys.message_sk(key)
+    ids = [{"kind": "phone_e164", "value": "+8613912345678", "scope": ""}]
+    world.table.update(*place, "SET #message.#contact.#ids = :ids", values={":ids": ids})
+    world.run()
+    if expired:
+        world.table.delete(*place)
+    Holds(world.table).add(replace(HOLD, name="+8613912345678"))
+    before = everything(world)
+    with pytest.raises(HeldLegally, match=r"contact#generic#\+8613912345678"):
+        erase(world, ANNA)
+    assert everything(world) == before
+
+
 def test_a_conversations_hold_covers_it_alone(world: World) -> None:
     holds = Holds(world.table)
     assert holds.add(Hold(kind="conversation", name=ANNA.conv, because="case 8", by="lee", since=NOW))

@@ -130,6 +130,11 @@ def packs() -> list[str]:
         "\r=1",
         "\n=1",
         "\ufeff=1",
+        "\0=1",
+        "\u2060=1",
+        "\u200e-1",
+        "\ufe66=1",
+        "\u22121",
         "=cmd|' /C calc'!A0",
         "123456789012345678",
     ],
@@ -145,7 +150,7 @@ def test_other_cells_stay_as_they_are(cell: str) -> None:
 
 @given(st.text(max_size=20))
 def test_no_cell_begins_a_formula(cell: str) -> None:
-    assert not re.match(r"[\s\u200b\ufeff]*[=+\-@＝＋－＠]", safe(cell))
+    assert not re.match(r"[\s\0-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]", safe(cell))
 
 
 def test_a_row_says_what_people_want_to_know(room: ArchiveRoom) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -127,11 +128,21 @@ def test_the_cursor_goes_on_where_the_page_ended_and_keeps_the_times(room: Archi
     assert end["cursor"] is None
 
 
-@pytest.mark.parametrize("spoil", [lambda c: c[:-3], lambda _: "rubbish", lambda c: c[::-1], lambda _: "e30"])
+@pytest.mark.parametrize(
+    "spoil", [lambda c: c[:-3], lambda _: "rubbish", lambda c: c[::-1], lambda _: "e30", lambda _: "W1tb" * 50_000]
+)
 def test_a_cursor_that_is_none_is_refused(room: ArchiveRoom, spoil: Callable[[str], str]) -> None:
     room.file(room.message(), room.message())
     _, end = search("--limit", "1")
     assert "cursor" in refused("--limit", "1", "--cursor", spoil(end["cursor"]))
+
+
+def test_a_cursor_cannot_be_made_to_ask_for_more_than_six_months(room: ArchiveRoom) -> None:
+    room.file(room.message(), room.message())
+    _, end = search("--limit", "1")
+    told = json.loads(urlsafe_b64decode(end["cursor"] + "=" * (-len(end["cursor"]) % 4)))
+    told[2] = "2020-01-01T00:00:00.000Z"
+    assert "cursor" in refused("--limit", "1", "--cursor", urlsafe_b64encode(json.dumps(told).encode()).decode())
 
 
 def test_a_cursor_of_another_search_is_refused(room: ArchiveRoom) -> None:
@@ -254,6 +265,10 @@ def test_a_part_that_cannot_be_had_is_named_and_nothing_is_said(room: ArchiveRoo
         (["--since", "2026-01-01"], "at most 6 months"),
         (["--today", "--this-month"], "in one way"),
         (["--day", "yesterday"], "not a day or a time: yesterday"),
+        (["--day", "2026-02-29"], "not a day or a time: 2026-02-29"),
+        (["--day", "0001-01-01"], "before 1970"),
+        (["--since", "9999-11-01", "--until", "9999-12-30"], "after 9998"),
+        (["--day", "9999-12-31"], "beyond the calendar"),
         (["--label", "colour"], "no label colour"),
         (["--region", "Atlantis"], "Atlantis"),
         (["--keyword", "a\nb"], "control character"),
@@ -267,6 +282,12 @@ def test_what_cannot_be_meant_is_one_clear_line(room: ArchiveRoom, arguments: li
 def test_six_months_are_not_too_many(room: ArchiveRoom) -> None:
     room.file(room.message("五月", received_at=NOW - timedelta(days=184) + timedelta(minutes=1)))
     assert texts("--since", "2026-05-22", "--until", "2026-11-21") == ["五月"]
+
+
+def test_a_day_ends_at_its_end_however_it_is_written(room: ArchiveRoom) -> None:
+    room.file(room.message("晚上", received_at=datetime(2026, 11, 20, 12, tzinfo=UTC)))
+    for day in ("2026-11-20", "20261120", "2026-W47-5"):
+        assert texts("--day", day) == texts("--since", "2026-11-20", "--until", day) == ["晚上"]
 
 
 # --- Athena ------------------------------------------------------------------------------------------------------
