@@ -72,6 +72,12 @@ class Claims:
         if self.opinion and (axes := unsure(self.standing, self.opinion)):
             self.opinion, self.advice = second_opinion(self.opinion, axes)
 
+    def overrule(self, axis: str) -> None:
+        """What the model says of an axis is not heard: a rule knows the words, and they mean the opposite."""
+        if self.opinion is not None:
+            values = {known: said for known, said in self.opinion.values.items() if known != axis}
+            self.opinion = replace(self.opinion, values=values)
+
     def settled(self, firings: tuple[Firing, ...] = ()) -> Judgement:
         """The labels on all that was said so far."""
         if self.opinion is None:
@@ -96,6 +102,8 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_o
     claims.ask(evidence(fired, noise=noise))
     if second_opinion:
         claims.consult(second_opinion)
+    if any(rule.rule.then.opt_in for rule in fired):
+        claims.overrule("opt_out")
     so_far, heard = claims.settled(), len(claims.standing)
     later = examination.second(so_far)
     for rule in later:

@@ -28,3 +28,14 @@ def test_the_words_within_a_sentence_opt_nobody_in(tmp_path, text):
             house.pump()
         assert house.said() == []
         assert house.of_kind("@")[0]["opted_out"] is True
+
+
+@pytest.mark.parametrize("text", ["UNSTOP", "Resubscribe", "opt in", "opt me in", "subscribe me again", "恢复订阅", "重新接收"])
+def test_every_word_for_it_opts_in_again_whatever_the_model_reads_in_it(tmp_path, text):
+    with open_house(tmp_path, only=("generic",)) as house:
+        generic = house.simulators["generic"]
+        for number, said in enumerate(("TD", text)):
+            house.receive("generic", generic.text("u1", said, native_id=f"m{number}"))
+            house.pump()
+        assert not house.of_kind("@")[0].get("opted_out")
+        assert len(house.said()) == 1
