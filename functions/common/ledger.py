@@ -1,8 +1,9 @@
 """What machines said lately in a conversation, packed into the conversation's own item: the ledger of replies. Pure.
 
 A reply is reserved by adding its entry in a write that is conditional on the conversation's revision. So one write reserves, and proves
-that nothing happened in the conversation since it was read (docs/adr/0009-the-ledger-is-in-the-conversation.md). The newest `KEPT` entries
-stay. An entry is 33 characters, in the order of `Said`'s fields, and one more where the reply has several parts.
+that nothing happened in the conversation since it was read (docs/adr/0009-the-ledger-is-in-the-conversation.md). The newest `KEPT` replies
+stay, and the other answers in the newest one's text. An entry is 33 characters, in the order of `Said`'s
+fields, and one more where the reply has several parts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ KEPT = 12
 SKEW = timedelta(minutes=1)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SKELETON = 300
+_KIND = 17
 
 Kind = Literal["r", "n", "+", "-", "p"]
 
@@ -76,8 +78,15 @@ def entry_of(conversation: Conversation | None, message_id: str) -> Said | None:
 
 
 def reserved(before: Conversation, *said: Said) -> Conversation:
-    """The conversation with a reply's entries."""
-    return replace(before, replied=(*before.replied, *map(_packed, said))[-KEPT:])
+    """The conversation with a reply's entries: `said[0]` and the answers beside it, which come on top of the `KEPT`.
+
+    Of earlier entries those that stand beside another go first: no limit on what machines say counts them.
+    """
+    over = len(before.replied) + len(said) - KEPT
+    beside = [place for place, each in enumerate(before.replied) if each[_KIND] == "+"]
+    gone = frozenset(beside[: max(over, 0)])
+    kept = tuple(each for place, each in enumerate(before.replied) if place not in gone)
+    return replace(before, replied=(*kept[-(KEPT - 1) :], *map(_packed, said)))
 
 
 def spoken(before: Conversation, reply_id: str, *, at: datetime, text: str) -> Conversation:
@@ -119,7 +128,7 @@ def _packed(said: Said) -> str:
 
 def _unpacked(packed: str) -> Said:
     try:
-        mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[17], packed[18:]
+        mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[_KIND], packed[_KIND + 1 :]
         if kind not in ("r", "n", "+", "-", "p") or len(rest) not in (15, 16):
             raise ValueError(kind)
         parts = int(rest[15:] or "1", 36)

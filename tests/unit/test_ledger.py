@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,6 +41,18 @@ def test_the_newest_entries_stay():
     assert len(there.replied) == KEPT
     assert entry_of(there, "message 2") is None
     assert entry_of(there, "message 3") == ledger(there)[0]
+
+
+@pytest.mark.parametrize("beside", [1, 2, 10])
+def test_other_answers_in_one_text_take_no_replys_place(beside):
+    there = EMPTY
+    for number in range(2 * KEPT):
+        reply = _said(number, NOW + timedelta(minutes=number))
+        there = reserved(there, reply, *[replace(reply, kind="+")] * beside)
+    assert [said.kind for said in ledger(there)] == ["r"] * KEPT + ["+"] * beside
+    assert entry_of(there, f"message {KEPT - 1}") is None
+    assert entry_of(there, f"message {KEPT}") == ledger(there)[0]
+    assert may_have_forgotten(there, NOW + timedelta(minutes=KEPT))
 
 
 def test_only_a_full_ledger_may_have_forgotten_and_only_what_is_older_than_all_it_knows():
