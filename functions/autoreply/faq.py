@@ -6,11 +6,12 @@ two entries is a person's. docs/replies.md says how the two were chosen. The ind
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from functions.autoreply.phrase_index import Likeness, PhraseIndex
 from functions.autoreply.replybook import Answered
@@ -22,6 +23,8 @@ THRESHOLD = 0.45
 MARGIN = 0.06
 # Below this a question and an entry have a few words in common, and no more.
 KINDRED = 0.3
+# What a template of replies.yaml would fill in would go out here as it stands.
+_VARIABLE = re.compile(r"\{[a-z][a-z_]*\}")
 
 
 class _Model(BaseModel):
@@ -29,7 +32,15 @@ class _Model(BaseModel):
 
 
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Answer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600)]
+
+
+def _no_variable(text: str) -> str:
+    if found := _VARIABLE.search(text):
+        raise ValueError(f"an answer has no variables: {found.group()}")
+    return text
+
+
+Answer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600), AfterValidator(_no_variable)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 

@@ -87,6 +87,7 @@ def test_an_entry_without_a_language_is_not_found_in_it() -> None:
         ({"entries": {"a": {}}}, "faq.entries.a"),
         ({"entries": {"a": {"zh": {"questions": [], "answer": "x"}}}}, "faq.entries.a.zh.questions"),
         ({"entries": {"a": {"zh": {"questions": ["x"], "answer": " "}}}}, "faq.entries.a.zh.answer"),
+        ({"entries": {"a": {"zh": {"questions": ["x"], "answer": "您好{name}"}}}}, "no variables: {name}"),
         ({"entries": {"A b": {"zh": {"questions": ["x"], "answer": "y"}}}}, "faq.entries"),
         ({"treshold": 0.5}, "faq.treshold"),
         ({"threshold": 1.5}, "faq.threshold"),
