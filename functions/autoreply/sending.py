@@ -24,7 +24,10 @@ NOT_SENT = ("rate_limited", "auth_expired", "transient")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One try. `doubtful`: an earlier one may have succeeded. `recorded`: the reply has a record already. `parcels` are all its parts."""
+    """One try. `doubtful`: an earlier one may have succeeded. `recorded`: the reply has a record already. `parcels` are all its parts.
+
+    `last`: the queue will not bring the message back, so this try ends it.
+    """
 
     case: Case
     reply: Reply
@@ -33,6 +36,7 @@ class Try:
     parcels: tuple[OutgoingReply, ...]
     doubtful: bool = False
     recorded: bool = False
+    last: bool = False
 
 
 def prepared(case: Case, reply: Reply, desk: Desk) -> Try:
@@ -91,7 +95,7 @@ def conclude(sending: Try, result: SendResult, desk: Desk) -> None:
     if result.outcome in TAKEN:
         return finish(sending, replace(tried, state="sent"), desk, result.code)
     doubtful = sending.doubtful or result.outcome == "unknown"
-    spent = reply.attempts >= case.policy.book.limits.attempts
+    spent = sending.last or reply.attempts >= case.policy.book.limits.attempts
     wait = seconds_to_wait(reply.attempts, result.retry_after)
     hopeless = spent or result.outcome in REFUSED or too_late(case, wait, result.retry_after)
     if hopeless or (doubtful and not sending.adapter.idempotent_send):

@@ -47,7 +47,7 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
         if earlier is not None or _may_be_recorded(case):
             found = desk.store.reply(case.message.message_id)
             if found is not None or earlier is not None:
-                return _resume(case, earlier, found, desk)
+                return _resume(case, earlier, found, desk, last_try=last_try)
         try:
             return _answer(case, desk, last_try=last_try)
         except ConversationChanged:
@@ -83,12 +83,17 @@ def _answer(case: Case, desk: Desk, *, last_try: bool) -> None:
     decision = _within_cap(case, decision, desk)
     if decision.text is None:
         return _leave(case, decision, desk)
+    _await_circuit(case, desk, last_try=last_try)
+    sending = prepared(case, record_of(case, decision, "reserved"), desk)
+    desk.store.apply(case.conversation, reserved(case.conversation, *_entries(case, decision)))
+    return send(replace(sending, last=last_try), desk)
+
+
+def _await_circuit(case: Case, desk: Desk, *, last_try: bool) -> None:
+    """Leave an account alone while its platform does not answer, unless the queue will not bring the message back."""
     left = desk.breaker.seconds_left(case.message.channel, case.message.account, case.now)
     if left and not last_try:
         raise ReplyPostponed("circuit open", left)
-    sending = prepared(case, record_of(case, decision, "reserved"), desk)
-    desk.store.apply(case.conversation, reserved(case.conversation, *_entries(case, decision)))
-    return send(sending, desk)
 
 
 def _within_cap(case: Case, decision: Decision, desk: Desk) -> Decision:
@@ -128,18 +133,19 @@ def _leave(case: Case, decision: Decision, desk: Desk) -> None:
     return tell_person(case, reply, desk)
 
 
-def _resume(case: Case, earlier: Said | None, found: Reply | None, desk: Desk) -> None:
+def _resume(case: Case, earlier: Said | None, found: Reply | None, desk: Desk, *, last_try: bool = False) -> None:
     """Go on where an earlier delivery of this message stopped."""
     if found is not None and found.state != "reserved":
         return tell_person(case, found, desk) if earlier is None else settle(case, found, desk)
     known = found or _as_reserved(case, earlier)
     sending = prepared(case, replace(known, attempts=known.attempts + 1, outcome=None), desk)
     doubtful = found is None or found.outcome not in NOT_SENT
-    sending = replace(sending, doubtful=doubtful, recorded=found is not None)
+    sending = replace(sending, doubtful=doubtful, recorded=found is not None, last=last_try)
     spent = known.attempts >= case.policy.book.limits.attempts
     if spent or known.text is None or (doubtful and not sending.adapter.idempotent_send):
         final = replace(known, state="unknown" if doubtful else "failed")
         return finish(replace(sending, reply=known), final, desk)
+    _await_circuit(case, desk, last_try=last_try)
     return _send_again(sending, known, desk)
 
 

@@ -113,6 +113,34 @@ def test_while_a_circuit_is_open_nothing_is_reserved_or_sent_but_at_the_last_try
     assert desk.record(asked).state == "sent"
 
 
+def test_a_reply_that_is_tried_again_leaves_the_account_alone_too():
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [Unreachable()]
+    with pytest.raises(ReplyPostponed):
+        answer(asked, desk.desk)
+    for _ in range(THRESHOLD):
+        desk.desk.breaker.note("generic", "demo", reached=False, now=OPEN)
+    with pytest.raises(ReplyPostponed, match="circuit open"):
+        answer(asked, desk.desk)
+    assert (len(desk.platform.bodies), desk.record(asked).attempts) == (1, 1)
+    answer(asked, desk.desk, last_try=True)
+    assert (len(desk.platform.bodies), desk.record(asked).state) == (2, "sent")
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_the_last_try_ends_a_reply_whatever_the_platform_says(earlier):
+    asked = task(**KEYWORD)
+    desk = Fixture(asked)
+    desk.platform.answers = [Unreachable(), Unreachable()]
+    if earlier:
+        with pytest.raises(ReplyPostponed):
+            answer(asked, desk.desk)
+    answer(asked, desk.desk, last_try=True)
+    assert (desk.record(asked).state, desk.entry(asked).kind) == ("failed", "-")
+    assert desk.problems(asked) == ("reply_failed",)
+
+
 def test_failed_sends_open_the_circuit():
     tasks = [task(number, **KEYWORD, text=f"{'怎么退货' * number}?") for number in range(1, THRESHOLD + 2)]
     desk = Fixture()
