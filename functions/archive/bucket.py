@@ -62,11 +62,11 @@ class ArchiveBucket:
 
     def messages(self, manifest: Manifest) -> Iterator[Filed]:
         """The messages of a part, one at a time."""
-        yield from read_part(self._fetched(manifest.key))
+        yield from read_part(self.fetched(manifest.key))
 
     def whole(self, manifest: Manifest) -> BytesIO:
         """A part's bytes, which are what the manifest says; `ArchiveUnproven` otherwise."""
-        part = self._fetched(manifest.key)
+        part = self.fetched(manifest.key)
         _compare(manifest, examine(part))
         part.seek(0)
         return part
@@ -99,7 +99,8 @@ class ArchiveBucket:
         with aws_faults("PutObject"):
             self.client.put_object(Bucket=self.name, Key=key, Body=dumps(note).encode(), ContentType="application/json")
 
-    def _fetched(self, key: str) -> BytesIO:
+    def fetched(self, key: str) -> BytesIO:
+        """An object's bytes; `ArchiveUnproven` when it is not there."""
         # All of it first: what is done with each message takes longer than S3 keeps an idle download open.
         with closing(self._open(key)) as body, aws_faults("GetObject"):
             return BytesIO(body.read())

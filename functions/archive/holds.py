@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from functions.common import keys
 from functions.common.clock import from_iso, to_iso
 from functions.common.errors import Poison
-from functions.common.message import Message
-from functions.common.store import Conversation
 from functions.common.table import ConditionFailed, Item, Table
 
 HOLDS_PK = "H#holds"
@@ -52,14 +49,9 @@ class Held:
 
     holds: dict[str, Hold]
 
-    def on_message(self, message: Message) -> Hold | None:
-        """The hold that covers a message, if one does."""
-        known = (message.contact.primary, *(found.value for found in message.contact.ids))
-        return self._first(keys.split(message.message_id).conv, message.channel, *known)
-
-    def on_conversation(self, conversation: Conversation) -> Hold | None:
-        """The hold that covers a conversation by its key or its contact's primary id, if one does."""
-        return self._first(conversation.conv, conversation.channel, conversation.contact)
+    def covers(self, conv: str, channel: str, contacts: tuple[str, ...]) -> bool:
+        """Whether a hold covers a message of this conversation by a contact with these ids."""
+        return bool(self.holds) and self._first(conv, channel, *contacts) is not None
 
     def on_contact(self, conv: str, channel: str, contact: str) -> Hold | None:
         """The hold that covers a contact's conversation, if one does."""

@@ -5,6 +5,7 @@
 | manifest | `A#yyyymm` | `dd#part` | `writing` → `committed` (from here on readers trust it) → `done` (its messages are marked) |
 | pending pointer | `A#pending` | part | from the intent until the part is done or discarded: recovery finds parts by it |
 | removal | `A#removals` | key of a part's object | the part no longer counts, and its object must go |
+| copy | `A#copies` | day and part | the part is committed, and not known to have its second copy |
 | fence | `A#run` | `fence` | the run that began last |
 
 Runs exclude each other by the fence alone. Whoever begins takes it; an intent and a commit are transactions that hold only while the run
@@ -15,6 +16,7 @@ nobody waiting, as it would with a lease that must run out first.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -23,10 +25,11 @@ from functions.archive.parts import Part, Proof
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
 from functions.common.errors import aws_faults
-from functions.common.table import Item, Table, to_item
+from functions.common.table import ConditionFailed, Item, Table, to_item
 from functions.common.wire import plain
 
 REMOVALS_PK = "A#removals"
+COPIES_PK = "A#copies"
 _PENDING = "A#pending"
 _FENCE = ("A#run", "fence")
 
@@ -41,7 +44,8 @@ class Superseded(Exception):
 class Manifest:
     """What a part holds. `first` and `last` are receipt times, `bytes` and `sha256` those of the object at `key`.
 
-    `replaces` names the part whose place it took, less some lines; its messages were marked when that was written.
+    `replaces` names the part whose place it took, less some lines; its messages were marked when that was written. `cleaned` has the marks
+    of the retention rules that went over it.
     """
 
     part: str
@@ -58,6 +62,7 @@ class Manifest:
     last: datetime
     bundles: tuple[str, ...]
     replaces: str | None = None
+    cleaned: tuple[str, ...] = ()
 
 
 def intent(part: Part, *, name: str, key: str, run: str, began: datetime) -> Manifest:
@@ -91,10 +96,11 @@ class Pending:
 
 
 class Ledger:
-    """Every method may raise `Unavailable`; those that say so raise `Superseded`."""
+    """Every method may raise `Unavailable`; those that say so raise `Superseded`. `copied`: parts are noted for a second copy."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, copied: bool = False) -> None:
         self.table = table
+        self.copied = copied
 
     def open(self, run: str, now: datetime) -> None:
         """Take the fence."""
@@ -116,7 +122,7 @@ class Ledger:
         """Let a proven part count; `Superseded`."""
         update = self._while_writing(manifest) | {"UpdateExpression": "SET #state = :committed"}
         update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
-        self._while_fenced(manifest.run, {"Update": update})
+        self._while_fenced(manifest.run, {"Update": update}, *self._to_copy(manifest))
         return replace(manifest, state="committed")
 
     def done(self, manifest: Manifest) -> None:
@@ -156,12 +162,23 @@ class Ledger:
         """Let a proven part count in the place of another, whose object is noted for removal; `Superseded`."""
         update = self._while_writing(new) | {"UpdateExpression": "SET #state = :committed"}
         update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
-        self._while_fenced(new.run, {"Update": update}, *self._gone(old))
+        self._while_fenced(new.run, {"Update": update}, *self._gone(old), *self._to_copy(new))
         return replace(new, state="committed")
 
     def drop(self, manifest: Manifest, run: str) -> None:
         """Let a part no longer count, and note its object for removal; `Superseded`."""
         self._while_fenced(run, *self._gone(manifest))
+
+    def note_cleaned(self, manifest: Manifest, mark: str) -> None:
+        """Remember that a retention rule went over a part; nothing to do when it was written anew meanwhile."""
+        values = {":cleaned": [*(known for known in manifest.cleaned if known != mark), mark]}
+        key = keys.manifest_key(manifest.day, manifest.part)
+        with suppress(ConditionFailed):
+            self.table.update(*key, "SET #cleaned = :cleaned", values=values, condition="attribute_exists(pk)")
+
+    def _to_copy(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:
+        note = {"pk": COPIES_PK, "sk": f"{manifest.day}#{manifest.part}"}
+        return ({"Put": {"TableName": self.table.name, "Item": to_item(note)}},) if self.copied else ()
 
     def _gone(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:
         delete = self._at(keys.manifest_key(manifest.day, manifest.part)) | {"ConditionExpression": "attribute_exists(pk)"}
@@ -212,4 +229,4 @@ def _manifest_from(item: Item) -> Manifest:
     known = {field.name: item[field.name] for field in fields(Manifest) if field.name in item}
     for name in ("began", "first", "last"):
         known[name] = from_iso(known[name])
-    return Manifest(**known | {"bundles": tuple(known["bundles"])})
+    return Manifest(**known | {name: tuple(known.get(name, ())) for name in ("bundles", "cleaned")})

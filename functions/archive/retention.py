@@ -4,15 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from functions.common.errors import BundleInvalid
+from functions.common.judgement import CHINESE, Judgement
+from functions.common.keys import short_hash
+from functions.common.store import Status
 
 # A part's items stay this much longer than the proof, whatever their age: nothing expires on the day it was written.
 AFTER_PROOF = timedelta(days=1)
+_NEUTRAL: dict[str, Any] = {axis: getattr(Judgement(), axis) for axis in CHINESE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleaningRule:
+    """What is removed from the archive `days` after its day: on every axis of `labels` one of the values, of `channels` one, and a
+    conversation in one of `statuses` or gone. Empty: any.
+    """
+
+    name: str
+    days: int
+    labels: dict[str, tuple[str, ...]]
+    channels: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """What a manifest remembers of it: another rule, or the same with other words, has another mark."""
+        return short_hash(
+            self.name, str(self.days), repr(sorted(self.labels.items())), repr(self.channels), repr(self.statuses), size=5
+        )
+
+    def covers(self, channel: str) -> bool:
+        """Whether it is about a channel."""
+        return not self.channels or channel in self.channels
+
+    def matches(self, judgement: dict[str, Any]) -> bool:
+        """Whether it is about a message with these labels, in the archive's form, which leaves out what is neutral."""
+        return all(_has(judgement.get(axis, _NEUTRAL[axis]), values) for axis, values in self.labels.items())
+
+
+def _has(said: Any, values: tuple[str, ...]) -> bool:
+    return any(value in values for value in said) if isinstance(said, list | tuple) else said in values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +65,7 @@ class Retention:
     hot: timedelta
     batch_messages: int
     batch_bytes: int
+    cleaning: tuple[CleaningRule, ...] = ()
 
     def day(self, received_at: datetime) -> str:
         """The local day of a receipt, YYYY-MM-DD."""
@@ -37,6 +74,9 @@ class Retention:
     def expiry(self, received_at: datetime, now: datetime) -> int:
         """When an archived message may leave the table, in epoch seconds."""
         return int(max(received_at + self.hot, now + AFTER_PROOF).timestamp())
+
+
+Several = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 
 
 class _Batch(BaseModel):
@@ -63,16 +103,45 @@ class _Archive(BaseModel):
         return self
 
 
+class _Rule(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"[a-z][a-z0-9_-]{0,39}")
+    days: int = Field(ge=1, le=36_500)
+    labels: dict[str, Several] = Field(default_factory=dict)
+    channels: list[str] = Field(default_factory=list)
+    conversation: list[Status] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _known_labels(self) -> _Rule:
+        for axis, values in self.labels.items():
+            unknown = set(values) - set(CHINESE.get(axis, ()))
+            if axis not in CHINESE or unknown:
+                raise ValueError(f"no label {axis}: {', '.join(sorted(unknown))}")
+        return self
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     archive: _Archive
+    cleaning: list[_Rule] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _after_the_table(self) -> _Section:
+        names = [rule.name for rule in self.cleaning]
+        if len(set(names)) < len(names):
+            raise ValueError("two rules of cleaning have one name")
+        if any(rule.days <= self.archive.hot_days for rule in self.cleaning):
+            raise ValueError("a rule of cleaning must not be due before hot_days: messages leave the table first")
+        return self
 
 
 def read_retention(raw: Any) -> Retention:
     """The bundle's section `retention`; `BundleInvalid` names what is wrong."""
     try:
-        policy = _Section.model_validate(raw).archive
+        section = _Section.model_validate(raw)
+        policy = section.archive
         zone = ZoneInfo(policy.zone)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -86,4 +155,15 @@ def read_retention(raw: Any) -> Retention:
         hot=timedelta(days=policy.hot_days),
         batch_messages=policy.batch.messages,
         batch_bytes=policy.batch.megabytes * 2**20,
+        cleaning=tuple(map(_rule, section.cleaning)),
+    )
+
+
+def _rule(rule: _Rule) -> CleaningRule:
+    return CleaningRule(
+        name=rule.name,
+        days=rule.days,
+        labels={axis: tuple(values) for axis, values in rule.labels.items()},
+        channels=tuple(rule.channels),
+        statuses=tuple(rule.conversation),
     )

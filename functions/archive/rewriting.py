@@ -57,7 +57,8 @@ class Rewriter:
         part = writer.close()
         name = f"{self.run}-r{next(self._numbers)}"
         key = part_key(part.day, part.channel, name)
-        new = replace(intent(part, name=name, key=key, run=self.run, began=self.now), replaces=old.part)
+        new = intent(part, name=name, key=key, run=self.run, began=self.now)
+        new = replace(new, replaces=old.part, cleaned=old.cleaned)
         self.ledger.intend(new)
         self.bucket.put(key, part.body)
         try:

@@ -14,6 +14,8 @@ class Settings(settings.Settings):
     """`index_shards`: over how many partitions the `archive` index is spread; the same number for every function.
 
     `export_password` is the ARN of the secret that opens the packs in `export_bucket`.
+    `copy_bucket` and what follows it say where the second copy goes: nowhere, to another bucket, to another region's, or to a store of
+    another kind by its endpoint and the secret with its keys. `drill_table` is the drill's own.
     `aws_lambda_function_name` is set by Lambda itself. `writers` is how many items are marked at a time.
     """
 
@@ -23,6 +25,12 @@ class Settings(settings.Settings):
     config_bucket: str
     export_bucket: str
     export_password: str
+    backup_bucket: str
+    drill_table: str
+    copy_bucket: str | None = None
+    copy_endpoint: str | None = None
+    copy_region: str | None = None
+    copy_secret: str | None = None
     bundle_path: Path = DEFAULT_PATH
     aws_lambda_function_name: str = "archive"
     writers: int = Field(default=8, ge=1, le=32)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from functions.common.clock import Clock, to_iso
 from functions.common.schedule import MalformedSchedule, moment
 
-Action = Literal["archive", "month_end"]
+Action = Literal["archive", "month_end", "watch", "backup", "drill"]
 
 
 class Wake(BaseModel):

@@ -6,12 +6,19 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from random import Random
 from secrets import token_hex
 from typing import TypeVar
 
+from functions.archive.backup import Backup
 from functions.archive.bucket import ArchiveBucket
+from functions.archive.cleaning import Sweep
+from functions.archive.copies import Copies, read_copy_keys
 from functions.archive.crew import Crew
+from functions.archive.drill import Drill
 from functions.archive.due import DueReader
+from functions.archive.expiry import ExpiryWatch
+from functions.archive.holds import Holds
 from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
@@ -24,11 +31,12 @@ from functions.archive.retention import Retention, read_retention
 from functions.archive.service import Cabinet
 from functions.archive.settings import Settings
 from functions.archive.tombstones import Tombstones
-from functions.common.aws import client
+from functions.common.aws import client, s3_elsewhere
 from functions.common.bundle import Bundle, BundleSource, fetch_from_s3
 from functions.common.calendar import Calendar, read_calendars
 from functions.common.clock import system_clock
 from functions.common.dynamo_store import DynamoStore
+from functions.common.errors import aws_faults
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 
@@ -37,20 +45,72 @@ T = TypeVar("T")
 
 def cabinet() -> Cabinet:
     """The archive's cabinet, from the environment; its reader counts from nought."""
-    settings, telemetry = _settings(), _telemetry()
-    table = Table(client("dynamodb"), settings.table_name)
-    bucket = ArchiveBucket(client("s3"), settings.archive_bucket)
+    settings, telemetry, table = _settings(), _telemetry(), _table()
     reader = DueReader(table, settings.index_shards, telemetry)
+    copy = _copy_bucket()
     return Cabinet(
-        ledger=Ledger(table),
-        bucket=bucket,
+        ledger=_ledger(),
+        bucket=_bucket(),
         reader=reader,
         marks=Marks(table, DynamoStore(table, shards=settings.index_shards), reader, telemetry),
         crew=Crew(settings.writers),
         tombstones=Tombstones(table),
-        removals=Removals(table, (bucket,)),
+        removals=Removals(table, (_bucket(), *((copy,) if copy else ()))),
         retention=_retention(),
         telemetry=telemetry,
+    )
+
+
+def sweep() -> Sweep:
+    """What the retention policy removes."""
+    return Sweep(
+        table=_table(),
+        ledger=_ledger(),
+        bucket=_bucket(),
+        holds=Holds(_table()),
+        retention=_retention()(),
+        telemetry=_telemetry(),
+    )
+
+
+def copies() -> Copies | None:
+    """The second copy, where there is one."""
+    copy = _copy_bucket()
+    if copy is None:
+        return None
+    return Copies(table=_table(), ledger=_ledger(), archive=_bucket(), copy=copy, telemetry=_telemetry())
+
+
+def expiry_watch() -> ExpiryWatch:
+    """What lets nothing expire unproven."""
+    return ExpiryWatch(
+        table=_table(),
+        ledger=_ledger(),
+        bucket=_bucket(),
+        copies=copies(),
+        retention=_retention()(),
+        telemetry=_telemetry(),
+        shards=_settings().index_shards,
+    )
+
+
+def backup() -> Backup:
+    """The table's backup."""
+    settings = _settings()
+    bucket = ArchiveBucket(client("s3"), settings.backup_bucket)
+    return Backup(table=_table(), bucket=bucket, telemetry=_telemetry(), shards=settings.index_shards)
+
+
+def drill(now: datetime) -> Drill:
+    """The drill, whose sample the day chooses: a run that is tried again practises on the same part."""
+    shards = _settings().index_shards
+    return Drill(
+        ledger=_ledger(),
+        bucket=_bucket(),
+        scratch=DynamoStore(Table(client("dynamodb"), _settings().drill_table), shards=shards),
+        hot=DynamoStore(_table(), shards=shards),
+        telemetry=_telemetry(),
+        random=Random(f"{now:%Y%m%d}"),  # noqa: S311 (a sample, not a secret)
     )
 
 
@@ -78,6 +138,32 @@ def relay() -> Relay:
 def new_run(now: datetime) -> str:
     """A run's name: when it works for, and chance, so that no two runs share the name of a part."""
     return f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}"
+
+
+def _table() -> Table:
+    return Table(client("dynamodb"), _settings().table_name)
+
+
+def _bucket() -> ArchiveBucket:
+    return ArchiveBucket(client("s3"), _settings().archive_bucket)
+
+
+def _ledger() -> Ledger:
+    return Ledger(_table(), copied=_settings().copy_bucket is not None)
+
+
+@cache
+def _copy_bucket() -> ArchiveBucket | None:
+    settings = _settings()
+    if settings.copy_bucket is None:
+        return None
+    keys: dict[str, str] = {}
+    if settings.copy_secret is not None:
+        with aws_faults("GetSecretValue"):
+            answer = client("secretsmanager").get_secret_value(SecretId=settings.copy_secret)
+        keys = read_copy_keys(answer["SecretString"])
+    there = s3_elsewhere(endpoint=settings.copy_endpoint, region=settings.copy_region, **keys)
+    return ArchiveBucket(there, settings.copy_bucket)
 
 
 @cache

@@ -19,6 +19,7 @@ from infra.cli.hold import hold
 from infra.cli.inbox import conversation, inbox
 from infra.cli.person import person
 from infra.cli.restore import restore
+from infra.cli.retention import retention
 from infra.cli.rights import erase_person, export_person
 from infra.cli.rules import rules
 from infra.cli.run import run
@@ -68,4 +69,5 @@ person.command("export")(export_person)
 person.command("erase")(erase_person)
 app.add_typer(hold, name="hold")
 app.add_typer(person, name="person")
+app.add_typer(retention, name="retention")
 app.add_typer(rules, name="rules")

@@ -56,7 +56,21 @@ def make_table(dynamodb: Any, table: Table) -> dict[str, str]:
         if found.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
             wanted = {"AttributeName": table.ttl_attribute, "Enabled": True}
             dynamodb.update_time_to_live(TableName=table.name, TimeToLiveSpecification=wanted)
+    if table.recoverable:
+        _make_recoverable(dynamodb, table.name)
     return {REF: table.name, "Arn": dynamodb.describe_table(TableName=table.name)["Table"]["TableArn"]}
+
+
+def _make_recoverable(dynamodb: Any, name: str) -> None:
+    """Switch continuous backups on, where the engine has them: DynamoDB Local has none."""
+    from botocore.exceptions import ClientError
+
+    wanted = {"PointInTimeRecoveryEnabled": True}
+    try:
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("UnknownOperationException", "ValidationException"):
+            raise
 
 
 def make_queues(sqs: Any, queues: tuple[Queue, ...]) -> dict[str, dict[str, str]]:

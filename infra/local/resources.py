@@ -44,6 +44,7 @@ class Table:
     name: str
     definition: Mapping[str, Any]
     ttl_attribute: str | None = None
+    recoverable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,7 @@ def table(logical_id: str, properties: dict[str, Any]) -> Table:
         name=name,
         definition={"TableName": name} | {key: properties[key] for key in taken if key in properties},
         ttl_attribute=ttl.get("AttributeName") if ttl.get("Enabled") else None,
+        recoverable=bool(properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")),
     )
 
 

@@ -50,7 +50,7 @@ def cabinet(
     """What the archive works with, for an operator: the first of `buckets` is the archive, the others are copies of it."""
     reader = DueReader(table, shards, telemetry)
     return Cabinet(
-        ledger=Ledger(table),
+        ledger=Ledger(table, copied=len(buckets) > 1),
         bucket=buckets[0],
         reader=reader,
         marks=Marks(table, DynamoStore(table, shards=shards), reader, telemetry),

@@ -127,7 +127,7 @@ def test_the_table_has_one_key_and_two_sparse_indexes_of_keys_only():
 
 
 def test_the_table_is_paid_by_use_expires_by_exp_and_can_be_restored():
-    (table,) = TEMPLATE.tables
+    table = TEMPLATE.table
     assert table.definition["BillingMode"] == "PAY_PER_REQUEST"
     assert table.ttl_attribute == "exp"
     properties = RESOURCES["Table"]["Properties"]
@@ -139,6 +139,9 @@ def test_schedules_are_nightly_at_three_in_the_evening_and_every_five_minutes():
     schedules = {schedule.name: (schedule.expression, schedule.timezone, schedule.function) for schedule in TEMPLATE.schedules}
     assert schedules == {
         "archive": ("cron(0 3 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
+        "watch": ("cron(0 5 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
+        "drill": ("cron(0 6 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
+        "backup": ("rate(6 hours)", "UTC", "ArchiveFunction"),
         "month-end": ("cron(30 20 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
         "escalate": ("rate(5 minutes)", "UTC", "EscalateFunction"),
     }
@@ -158,11 +161,8 @@ def test_roles_name_their_actions_and_resources_and_never_scan():
 
 
 def test_a_service_that_may_be_asked_for_advice_is_granted_only_where_it_is_named():
-    policies = of_type("AWS::IAM::Policy")
-    granted = {
-        name: {action for statement in statements_of(policy["Properties"]) for action in as_list(statement["Action"])}
-        for name, policy in policies.items()
-    }
+    policies = {name: policy for name, policy in of_type("AWS::IAM::Policy").items() if name.startswith("Classify")}
+    granted = granted_by(policies)
     # Converse needs the permission to invoke, whatever its name says.
     assert granted == {
         "ClassifyBedrockPolicy": {"bedrock:InvokeModel"},
@@ -176,6 +176,37 @@ def test_a_service_that_may_be_asked_for_advice_is_granted_only_where_it_is_name
         assert policy["Properties"]["Roles"] == [{"Ref": "ClassifyFunctionRole"}]
         for statement in statements_of(policy["Properties"]):
             assert "*" not in as_list(statement["Resource"]), statement
+
+
+def test_a_second_copy_is_granted_only_where_there_is_one_and_there_only():
+    policies = {name: policy for name, policy in of_type("AWS::IAM::Policy").items() if name.startswith("Archive")}
+    kept = {
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:ListBucket",
+        "s3:ListBucketVersions",
+    }
+    assert granted_by(policies) == {
+        "ArchiveCopyPolicy": kept,
+        "ArchiveCopyKeysPolicy": {"secretsmanager:GetSecretValue"},
+    }
+    assert {name: policy["Condition"] for name, policy in policies.items()} == {
+        "ArchiveCopyPolicy": "HasCopyBucket",
+        "ArchiveCopyKeysPolicy": "HasCopySecret",
+    }
+    for policy in policies.values():
+        assert policy["Properties"]["Roles"] == [{"Ref": "ArchiveFunctionRole"}]
+        for statement in statements_of(policy["Properties"]):
+            assert "Copy" in statement["Resource"]["Fn::Sub"], statement
+
+
+def granted_by(policies):
+    return {
+        name: {action for statement in statements_of(policy["Properties"]) for action in as_list(statement["Action"])}
+        for name, policy in policies.items()
+    }
 
 
 def statements_of(policy):

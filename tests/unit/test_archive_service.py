@@ -614,7 +614,7 @@ def deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> It
     bundle.write_bytes(dump_bundle({"retention": POLICY}))
     world.s3.create_bucket(Bucket="configuration")
     settings = {"STAGE": "test", "TABLE_NAME": world.table.name, "INDEX_SHARDS": str(SHARDS), "ARCHIVE_BUCKET": world.bucket}
-    settings |= {"EXPORT_BUCKET": "exports", "EXPORT_PASSWORD": "arn:aws:secretsmanager:us-east-1:123456789012:secret:pack"}
+    settings |= dict.fromkeys(("EXPORT_BUCKET", "EXPORT_PASSWORD", "BACKUP_BUCKET", "DRILL_TABLE"), "unused")
     for name, value in (settings | {"CONFIG_BUCKET": "configuration", "BUNDLE_PATH": str(bundle)}).items():
         monkeypatch.setenv(name, value)
     caches = (aws.client, wiring._settings, wiring._telemetry, wiring._retention)

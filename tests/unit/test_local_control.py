@@ -64,7 +64,7 @@ class House:
 
     def __init__(self):
         self.sqs, dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
-        make_table(dynamodb, loaded().tables[0])
+        make_table(dynamodb, loaded().table)
         self.made = make_queues(self.sqs, loaded().queues)
         self.store = DynamoStore(Table(dynamodb, table_definition()["TableName"]), shards=4)
         self.runs, self.outcome = [], Invocation({"messages": 3})

@@ -1,0 +1,94 @@
+"""The second copy: every committed part and its manifest in another bucket, of another region, account or store that speaks S3.
+
+A part is noted (`A#copies`) in the transaction that commits it, so none is forgotten; the note goes when the copy was read back and is
+what the manifest says. A copy that fails stays noted, is counted, and is tried again with the next run: the archive itself does not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from functions.archive.allowance import Allowance
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.manifests import COPIES_PK, Ledger, Manifest
+from functions.archive.parts import ArchiveUnproven
+from functions.common.errors import Poison, Unavailable
+from functions.common.table import Table
+from functions.common.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """`copy` is the other bucket; `archive` the one that counts."""
+
+    table: Table
+    ledger: Ledger
+    archive: ArchiveBucket
+    copy: ArchiveBucket
+    telemetry: Telemetry
+
+    def carry_out(self, time: Allowance) -> dict[str, Any]:
+        """Copy what is noted; how many were copied and how many failed. `OutOfTime` leaves the rest noted."""
+        copied = failed = 0
+        for day, part in self.noted():
+            time.check()
+            manifest = self.ledger.stored(day, part)
+            if manifest is None or self._copied(manifest):
+                self.table.delete(COPIES_PK, f"{day}#{part}")
+                copied += manifest is not None
+            else:
+                failed += 1
+        self.telemetry.count({"PartsCopied": copied, "CopiesFailed": failed})
+        self.telemetry.info("copies_made", copied=copied, failed=failed)
+        return {"copied": copied, "failed": failed, "more": False}
+
+    def noted(self) -> Iterator[tuple[str, str]]:
+        """Day and name of each part that is not known to have its copy."""
+        for item in self.table.query("pk = :pk", {":pk": COPIES_PK}):
+            day, _, part = item["sk"].partition("#")
+            yield day, part
+
+    def mend(self, manifest: Manifest) -> bool:
+        """Put a part that is lost or damaged in the archive back from its copy; False when the copy is not sound either."""
+        try:
+            self.archive.put(manifest.key, self.copy.whole(manifest).getvalue())
+            self.archive.prove(manifest)
+        except (ArchiveUnproven, Unavailable) as fault:
+            self.telemetry.error("part_not_mended", fault, key=manifest.key)
+            return False
+        self.telemetry.warning("part_mended", key=manifest.key)
+        return True
+
+    def _copied(self, manifest: Manifest) -> bool:
+        try:
+            self.copy.put(manifest.key, self.archive.whole(manifest).getvalue())
+            self.copy.prove(manifest)
+            self.copy.put_manifest(replace(manifest, state="committed"))  # as it stands in the archive
+        except (ArchiveUnproven, Unavailable) as fault:
+            self.telemetry.error("part_not_copied", fault, key=manifest.key)
+            return False
+        return True
+
+
+class CopyKeysInvalid(Poison):
+    """The secret with the keys of the second copy's store does not fit."""
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    access_key_id: str
+    secret_access_key: str
+
+
+def read_copy_keys(secret: str) -> dict[str, str]:
+    """The keys of another store out of the secret's text; `CopyKeysInvalid` names the field."""
+    try:
+        return _Keys.model_validate_json(secret).model_dump()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise CopyKeysInvalid(f"{'.'.join(map(str, first['loc'])) or 'secret'}: {first['type']}") from None

@@ -1,0 +1,114 @@
+"""Nothing expires unproven: parts whose messages are about to leave the table are read again, and if one cannot be, nothing leaves.
+
+An item has a date of expiry only once a part that holds it was proven. This errand proves it once more, shortly before that date: a part
+that was lost or damaged since is put back from the second copy. Where that fails too, DynamoDB's expiry is switched off for the whole
+table, for which items a lost part held nobody can say, and stays off until every part near its date is proven again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.archive.allowance import Allowance
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.copies import Copies
+from functions.archive.manifests import Ledger, Manifest
+from functions.archive.parts import ArchiveUnproven
+from functions.archive.retention import Retention
+from functions.common.clock import to_iso
+from functions.common.errors import aws_faults
+from functions.common.table import Table
+from functions.common.telemetry import Telemetry
+
+# Switching expiry off takes DynamoDB up to an hour; parts filed late hold messages that leave the table a day after their proof.
+BEFORE = timedelta(days=3)
+AFTER = timedelta(days=8)
+# So long after a message should have been archived somebody is told that it was not.
+OVERDUE = timedelta(days=2)
+_HALT = ("A#expiry", "halt")
+_ON = ("ENABLED", "ENABLING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryWatch:
+    """`copies` is None where there is no second copy. `shards` are those of the `archive` index."""
+
+    table: Table
+    ledger: Ledger
+    bucket: ArchiveBucket
+    copies: Copies | None
+    retention: Retention
+    telemetry: Telemetry
+    shards: int
+
+    def look(self, now: datetime, time: Allowance) -> dict[str, Any]:
+        """Prove every part near its expiry; halt expiry when one is not what its manifest says, and lift the halt when all are."""
+        lost = []
+        proven = 0
+        for manifest in self._near(now):
+            time.check()
+            if self._sound(manifest):
+                proven += 1
+            else:
+                lost.append(manifest.key)
+        if lost:
+            self._halt(lost, now)
+        else:
+            self._lift()
+        overdue = self._overdue(now)
+        self.telemetry.count({"ExpiryHalted": len(lost), "ArchiveBehind": overdue})
+        self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)
+        return {"proven": proven, "lost": lost, "overdue": overdue, "more": False}
+
+    def _near(self, now: datetime) -> list[Manifest]:
+        """The parts whose messages may leave the table soon, or are just leaving it."""
+        oldest = self.retention.day(now - self.retention.hot - AFTER)
+        newest = self.retention.day(now - self.retention.hot + BEFORE)
+        return list(self.ledger.committed(oldest, newest))
+
+    def _sound(self, manifest: Manifest) -> bool:
+        try:
+            self.bucket.prove(manifest)
+        except ArchiveUnproven as fault:
+            # It may have been written anew, without somebody's lines, since the list was made.
+            if self.ledger.stored(manifest.day, manifest.part) is None:
+                return True
+            self.telemetry.error("archive_unproven", fault, run=manifest.run)
+            self.telemetry.count({"ArchiveUnproven": 1})
+            return self.copies is not None and self.copies.mend(manifest)
+        return True
+
+    def _halt(self, lost: list[str], now: datetime) -> None:
+        pk, sk = _HALT
+        self.table.put({"pk": pk, "sk": sk, "since": to_iso(now), "parts": lost[:20]})
+        self._switch(on=False)
+        self.telemetry.warning("expiry_halted", parts=lost[:20])
+
+    def _lift(self) -> None:
+        """Switch expiry on again, if it was this watch that switched it off."""
+        if self.table.get(*_HALT) is None:
+            return
+        self._switch(on=True)
+        self.table.delete(*_HALT)
+        self.telemetry.warning("expiry_resumed")
+
+    def _switch(self, *, on: bool) -> None:
+        client, name = self.table.client, self.table.name
+        with aws_faults("DescribeTimeToLive"):
+            status = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"].get("TimeToLiveStatus")
+        if (status in _ON) == on:
+            return
+        with aws_faults("UpdateTimeToLive"):
+            client.update_time_to_live(TableName=name, TimeToLiveSpecification={"AttributeName": "exp", "Enabled": on})
+
+    def _overdue(self, now: datetime) -> int:
+        """Over how many shards of the index the oldest message should have been archived days ago. It has no expiry, and stays."""
+        before = to_iso(now - self.retention.at_latest - OVERDUE)
+        found = 0
+        for shard in range(self.shards):
+            values = {":pk": f"A#{shard}", ":before": before}
+            late = self.table.query("archive_pk = :pk AND archive_sk < :before", values, index="archive", limit=1)
+            found += next(late, None) is not None
+        return found

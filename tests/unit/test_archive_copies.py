@@ -1,0 +1,357 @@
+"""The second copy, the watch over expiry, and the drill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.archive.allowance import Allowance, OutOfTime
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.copies import Copies, CopyKeysInvalid, read_copy_keys
+from functions.archive.drill import Drill, DrillFailed
+from functions.archive.expiry import ExpiryWatch
+from functions.archive.manifests import COPIES_PK, Ledger
+from functions.archive.parts import ArchiveUnproven
+from functions.archive.retention import read_retention
+from functions.archive.service import Cabinet
+from functions.common import keys
+from functions.common.dynamo_store import DynamoStore
+from functions.common.table import Table
+from functions.common.telemetry import Telemetry
+from tests.fakes.template import loaded, ttl_definition
+from tests.unit.test_archive_service import (
+    NOW,
+    POLICY,
+    SETTLED,
+    SHARDS,
+    Calls,
+    Cloud,
+    ProcessDied,
+    World,
+    cloud,
+    die,
+    world,
+)
+
+__all__ = ["cloud", "world"]
+
+PLENTY = Allowance(lambda: 900_000)
+# Messages of SETTLED leave the table thirty days after it.
+NEAR = SETTLED + timedelta(days=28)
+
+
+@dataclass
+class Copied:
+    """A world whose archive has a second copy."""
+
+    world: World
+    copy: ArchiveBucket
+
+    def process(self, calls: Calls | None = None) -> Cabinet:
+        return replace(self.world.process(calls), ledger=Ledger(self.world.table, copied=True))
+
+    def copies(self, cabinet: Cabinet | None = None) -> Copies:
+        cabinet = cabinet or self.process()
+        return Copies(
+            table=self.world.table,
+            ledger=cabinet.ledger,
+            archive=cabinet.bucket,
+            copy=self.copy,
+            telemetry=Telemetry("archive"),
+        )
+
+    def objects(self) -> dict[str, bytes]:
+        listed = self.world.s3.list_objects_v2(Bucket="copy").get("Contents", [])
+        return {o["Key"]: self.world.s3.get_object(Bucket="copy", Key=o["Key"])["Body"].read() for o in listed}
+
+
+@pytest.fixture
+def copied(world: World) -> Copied:
+    return opened(world)
+
+
+def opened(world: World) -> Copied:
+    world.s3.create_bucket(Bucket="copy")
+    return Copied(world, ArchiveBucket(world.s3, "copy"))
+
+
+def test_every_part_has_a_copy_that_was_read_back(copied: Copied) -> None:
+    copied.world.receive("anna", SETTLED)
+    copied.world.receive("ben", SETTLED, channel="twilio")
+    copied.world.run(copied.process())
+    assert len(copied.world.items(COPIES_PK)) == 2
+    assert copied.copies().carry_out(PLENTY) == {"copied": 2, "failed": 0, "more": False}
+    assert copied.objects() == copied.world.objects() | copied.world.objects("_manifests/")
+    assert copied.world.items(COPIES_PK) == []
+
+
+def test_a_bucket_that_refuses_is_counted_and_tried_again(copied: Copied, capsys: pytest.CaptureFixture[str]) -> None:
+    copied.world.receive("anna", SETTLED)
+    copied.world.run(copied.process())
+    refusing = replace(copied.copies(), copy=ArchiveBucket(copied.world.s3, "nobodys"))
+    assert refusing.carry_out(PLENTY) == {"copied": 0, "failed": 1, "more": False}
+    assert '"CopiesFailed":[1.0]' in capsys.readouterr().out
+    assert copied.copies().carry_out(PLENTY)["copied"] == 1
+
+
+def test_a_part_that_is_damaged_is_not_copied(copied: Copied) -> None:
+    copied.world.receive("anna", SETTLED)
+    copied.world.run(copied.process())
+    damage(copied.world)
+    assert copied.copies().carry_out(PLENTY)["failed"] == 1
+    assert copied.objects() == {}
+
+
+def damage(world: World) -> str:
+    (key,) = world.objects()
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=world.objects()[key][:-8])
+    return key
+
+
+def test_a_part_that_was_written_anew_meanwhile_is_not_waited_for(copied: Copied) -> None:
+    copied.world.receive("anna", SETTLED)
+    copied.world.run(copied.process())
+    (manifest,) = copied.world.manifests()
+    copied.world.table.delete(*keys.manifest_key(manifest["day"], manifest["part"]))
+    assert copied.copies().carry_out(PLENTY) == {"copied": 0, "failed": 0, "more": False}
+    assert copied.world.items(COPIES_PK) == []
+
+
+def test_copying_ends_in_time_and_the_rest_stays_noted(copied: Copied) -> None:
+    for n in range(3):
+        copied.world.receive("anna", SETTLED + timedelta(days=n))
+    copied.world.run(copied.process(), now=NOW + timedelta(days=5))
+    left = iter([8_000, 8_000, 1_000])
+    with pytest.raises(OutOfTime):
+        copied.copies().carry_out(Allowance(lambda: next(left)))
+    assert len(copied.world.items(COPIES_PK)) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_copying_survives_a_crash_at_every_call(cloud: Cloud, when: str) -> None:
+    calls = Calls()
+    for n in (0, *range(1, 30)):
+        copied = opened(cloud.world()) if n == 0 else Copied(cloud.world(), ArchiveBucket(cloud.s3, "copy"))
+        copied.world.receive("anna", SETTLED)
+        copied.world.run(copied.process())
+        if n == 0:
+            copied.copies(copied.process(calls)).carry_out(PLENTY)
+            copied.world.cloud.calls = Calls()
+            continue
+        if n > calls.seen:
+            break
+        with pytest.raises(ProcessDied):
+            copied.copies(copied.process(Calls(at=n, when=when, act=die))).carry_out(PLENTY)
+            raise ProcessDied
+        copied.world.cloud.calls = Calls()
+        copied.copies().carry_out(PLENTY)
+        assert copied.world.items(COPIES_PK) == [], n
+        assert copied.objects().items() >= copied.world.objects().items(), n
+
+
+@pytest.mark.parametrize("secret", ["{}", "not json", '{"access_key_id": "a", "secret_access_key": 1}'])
+def test_keys_of_another_store_that_do_not_fit_are_refused_by_name(secret: str) -> None:
+    with pytest.raises(CopyKeysInvalid):
+        read_copy_keys(secret)
+    assert read_copy_keys('{"access_key_id": "a", "secret_access_key": "b"}')["access_key_id"] == "a"
+
+
+# --- Expiry ---
+
+
+def watch(world: World, copies: Copies | None = None) -> ExpiryWatch:
+    cabinet = world.process()
+    return ExpiryWatch(
+        table=world.table,
+        ledger=cabinet.ledger,
+        bucket=cabinet.bucket,
+        copies=copies,
+        retention=read_retention(POLICY),
+        telemetry=Telemetry("archive"),
+        shards=SHARDS,
+    )
+
+
+def expires(world: World) -> bool:
+    status = world.table.client.describe_time_to_live(TableName=world.table.name)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    return bool(status == "ENABLED")
+
+
+@pytest.fixture
+def expiring(world: World) -> World:
+    world.table.client.update_time_to_live(**ttl_definition() | {"TableName": world.table.name})
+    world.receive("anna", SETTLED)
+    world.run()
+    return world
+
+
+def test_parts_near_their_expiry_are_proven_again(expiring: World) -> None:
+    assert watch(expiring).look(NOW, PLENTY)["proven"] == 0  # their time has not come
+    assert watch(expiring).look(NEAR, PLENTY) == {"proven": 1, "lost": [], "overdue": 0, "more": False}
+    assert expires(expiring)
+
+
+def test_a_part_that_is_lost_near_its_expiry_halts_all_expiry(expiring: World, capsys: pytest.CaptureFixture[str]) -> None:
+    key = damage(expiring)
+    assert watch(expiring).look(NEAR, PLENTY)["lost"] == [key]
+    assert not expires(expiring)
+    assert '"ExpiryHalted":[1.0]' in capsys.readouterr().out
+    assert watch(expiring).look(NEAR, PLENTY)["lost"] == [key]  # the next night too, and that is no error
+
+
+def test_expiry_goes_on_when_everything_is_proven_again(expiring: World) -> None:
+    (whole,) = expiring.objects().values()
+    key = damage(expiring)
+    watch(expiring).look(NEAR, PLENTY)
+    expiring.s3.put_object(Bucket=expiring.bucket, Key=key, Body=whole)
+    assert watch(expiring).look(NEAR, PLENTY)["lost"] == []
+    assert expires(expiring) and expiring.items("A#expiry") == []
+
+
+def test_expiry_that_an_operator_switched_off_stays_off(expiring: World) -> None:
+    specification = {"AttributeName": "exp", "Enabled": False}
+    expiring.table.client.update_time_to_live(TableName=expiring.table.name, TimeToLiveSpecification=specification)
+    watch(expiring).look(NEAR, PLENTY)
+    assert not expires(expiring)
+
+
+def test_a_lost_part_is_put_back_from_its_copy(copied: Copied) -> None:
+    copied.world.table.client.update_time_to_live(**ttl_definition() | {"TableName": copied.world.table.name})
+    copied.world.receive("anna", SETTLED)
+    copied.world.run(copied.process())
+    copied.copies().carry_out(PLENTY)
+    before = copied.world.objects()
+    copied.world.s3.delete_object(Bucket=copied.world.bucket, Key=next(iter(before)))
+    assert watch(copied.world, copied.copies()).look(NEAR, PLENTY)["lost"] == []
+    assert copied.world.objects() == before and expires(copied.world)
+
+
+def test_a_copy_that_is_damaged_too_halts_expiry(copied: Copied) -> None:
+    copied.world.receive("anna", SETTLED)
+    copied.world.run(copied.process())
+    key = damage(copied.world)
+    copied.world.s3.put_object(Bucket="copy", Key=key, Body=b"lies")
+    assert watch(copied.world, copied.copies()).look(NEAR, PLENTY)["lost"] == [key]
+    assert copied.world.objects()[key] != b"lies"
+
+
+def test_a_crash_between_halt_and_switch_is_made_good(expiring: World) -> None:
+    damage(expiring)
+    first = watch(expiring)
+    expiring.cloud.calls = Calls(at=4, when="before", act=die)
+    for n in range(1, 8):
+        expiring.cloud.calls = Calls(at=n, act=die)
+        try:
+            first.look(NEAR, PLENTY)
+        except ProcessDied:
+            continue
+    expiring.cloud.calls = Calls()
+    first.look(NEAR, PLENTY)
+    assert not expires(expiring) and len(expiring.items("A#expiry")) == 1
+
+
+def test_what_should_have_been_archived_days_ago_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.receive("anna", NOW - timedelta(days=10), status="waiting")
+    assert watch(world).look(NOW, PLENTY)["overdue"] == 1
+    assert '"ArchiveBehind":[1.0]' in capsys.readouterr().out
+
+
+def test_messages_of_a_leap_day_are_watched_and_expire(world: World) -> None:
+    leap = NOW.replace(year=2028, month=2, day=29)
+    world.receive("anna", leap)
+    world.run(now=leap + timedelta(days=2))
+    assert [manifest["day"] for manifest in world.manifests()] == ["2028-03-01"]  # three in the morning in Shanghai
+    assert watch(world).look(leap + timedelta(days=29), PLENTY)["proven"] == 1
+
+
+# --- The drill ---
+
+
+def drill(world: World, **given: Any) -> Drill:
+    scratch = next(table for table in loaded().tables if table.logical_id == "DrillTable")
+    client = boto3.client("dynamodb")
+    if scratch.name not in client.list_tables()["TableNames"]:
+        client.create_table(**dict(scratch.definition))
+    cabinet = world.process()
+    return Drill(
+        **{
+            "ledger": cabinet.ledger,
+            "bucket": cabinet.bucket,
+            "scratch": DynamoStore(Table(client, scratch.name), shards=1),
+            "hot": world.store,
+            "telemetry": Telemetry("archive"),
+            "random": Random(1),
+            **given,
+        }
+    )
+
+
+def left_in_scratch(practised: Drill) -> list[Any]:
+    table = practised.scratch.table
+    return list(table.client.scan(TableName=table.name)["Items"])
+
+
+def test_a_sample_comes_back_as_it_was_filed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    for n in range(5):
+        world.receive(f"contact{n}", SETTLED, replied=True)
+    world.run()
+    practised = drill(world)
+    before = world.items("C#")
+    assert practised.practise(NOW)["compared"] == 5
+    assert left_in_scratch(practised) == [] and world.items("C#") == before
+    assert '"DrillsPassed":[1.0]' in capsys.readouterr().out
+
+
+def test_a_drill_in_an_empty_archive_passes(world: World) -> None:
+    assert drill(world).practise(NOW) == {"key": "", "compared": 0, "more": False}
+
+
+def test_a_sample_of_a_large_part_is_small(world: World) -> None:
+    for n in range(60):
+        world.receive(f"contact{n % 3}", SETTLED + timedelta(seconds=n))
+    world.run()
+    assert drill(world).practise(NOW)["compared"] == 50
+
+
+def test_a_message_that_differs_from_the_table_fails_the_drill(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    message_id = world.receive("anna", SETTLED)
+    world.run()
+    key = keys.split(message_id)
+    world.table.update(keys.conversation_pk(key.conv), keys.message_sk(key), "SET #bundle = :other", values={":other": "b9"})
+    practised = drill(world)
+    with pytest.raises(DrillFailed, match=message_id):
+        practised.practise(NOW)
+    assert left_in_scratch(practised) == []
+    assert '"DrillsFailed":[1.0]' in capsys.readouterr().out
+
+
+def test_a_manifest_that_lies_fails_the_drill(world: World) -> None:
+    world.receive("anna", SETTLED)
+    world.run()
+    (manifest,) = world.manifests()
+    world.table.update(manifest["pk"], manifest["sk"], "SET #count = :more", values={":more": 2})
+    with pytest.raises(ArchiveUnproven):
+        drill(world).practise(NOW)
+
+
+def test_a_drill_that_was_cut_short_does_not_fail_the_next(world: World) -> None:
+    world.receive("anna", SETTLED, replied=True)
+    world.run()
+    for n in range(1, 40):
+        practised = drill(world)
+        table = practised.scratch.table.client
+        count = iter(range(1, 1000))
+        table.meta.events.register("before-call", lambda count=count, n=n, **_: die() if next(count) == n else None)
+        try:
+            practised.practise(NOW)
+        except ProcessDied:
+            pass
+        else:
+            break
+        assert drill(world).practise(NOW)["compared"] == 1
+    assert left_in_scratch(drill(world)) == []
