@@ -19,7 +19,7 @@ from functions.archive.allowance import Allowance
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.holds import Held, Holds
 from functions.archive.manifests import Ledger, Manifest
-from functions.archive.parts import lines
+from functions.archive.parts import ArchiveUnproven, lines
 from functions.archive.retention import CleaningRule, Retention
 from functions.archive.rewriting import Rewriter
 from functions.common import keys
@@ -91,12 +91,17 @@ class Sweep:
         for manifest in self._due(rule, rewriter.now):
             time.check()
             verdict = verdicts()
-            rewritten = rewriter.without(manifest, verdict)
+            try:
+                rewritten = rewriter.without(manifest, verdict)
+            except ArchiveUnproven as fault:
+                # One damaged part keeps neither the others nor the second copies waiting.
+                self.telemetry.error("archive_unproven", fault, run=rewriter.run)
+                self.telemetry.count({"ArchiveUnproven": 1})
+                self._wait(rule, manifest, waiting)
+                continue
             swept.add(rule, verdict, touched=rewritten is not None)
-            place = manifest.day, manifest.channel
             if verdict.kept:
-                waiting.add(place)
-                self.table.put({"pk": CLEAN_PK, "sk": _waiting_sk(rule, place)})
+                self._wait(rule, manifest, waiting)
             # What is written anew remembers what its predecessor did; a crash before this line only means to read it once more.
             after = rewritten.part if rewritten else manifest
             if after is not None:
@@ -105,6 +110,12 @@ class Sweep:
             self.table.delete(CLEAN_PK, _waiting_sk(rule, place))
         through = self._newest(rule, rewriter.now).isoformat()
         self.table.put({"pk": CLEAN_PK, "sk": f"rule#{rule.mark}", "name": rule.name, "through": through})
+
+    def _wait(self, rule: CleaningRule, manifest: Manifest, waiting: set[Place]) -> None:
+        """Note that day and channel are to be looked at again."""
+        place = manifest.day, manifest.channel
+        waiting.add(place)
+        self.table.put({"pk": CLEAN_PK, "sk": _waiting_sk(rule, place)})
 
     def _due(self, rule: CleaningRule, now: datetime) -> Iterator[Manifest]:
         """The parts that a rule has not gone over yet, and those in which something had to stay."""

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.archive.allowance import Allowance
-from functions.archive.bucket import ArchiveBucket
+from functions.archive.bucket import ArchiveBucket, manifest_object_key
 from functions.archive.manifests import COPIES_PK, Ledger, Manifest
 from functions.archive.parts import ArchiveUnproven
 from functions.common.errors import Poison, Unavailable
@@ -34,9 +34,11 @@ class Copies:
     def carry_out(self, time: Allowance) -> dict[str, Any]:
         """Copy what is noted; how many were copied and how many failed. `OutOfTime` leaves the rest noted."""
         copied = failed = 0
-        for day, part in self.noted():
+        for day, part, key in self.noted():
             time.check()
             manifest = self.ledger.stored(day, part)
+            if manifest is None:
+                self._remove(key)  # a run that was cut short may have copied it
             if manifest is None or self._copied(manifest):
                 self.table.delete(COPIES_PK, f"{day}#{part}")
                 copied += manifest is not None
@@ -46,17 +48,18 @@ class Copies:
         self.telemetry.info("copies_made", copied=copied, failed=failed)
         return {"copied": copied, "failed": failed, "more": False}
 
-    def noted(self) -> Iterator[tuple[str, str]]:
-        """Day and name of each part that is not known to have its copy."""
+    def noted(self) -> Iterator[tuple[str, str, str]]:
+        """Day, name and key of each part that is not known to have its copy."""
         for item in self.table.query("pk = :pk", {":pk": COPIES_PK}):
             day, _, part = item["sk"].partition("#")
-            yield day, part
+            yield day, part, item["key"]
 
     def mend(self, manifest: Manifest) -> bool:
         """Put a part that is lost or damaged in the archive back from its copy; False when the copy is not sound either."""
         try:
             self.archive.put(manifest.key, self.copy.whole(manifest).getvalue())
             self.archive.prove(manifest)
+            self._give_way(manifest, self.archive)
         except (ArchiveUnproven, Unavailable) as fault:
             self.telemetry.error("part_not_mended", fault, key=manifest.key)
             return False
@@ -68,10 +71,20 @@ class Copies:
             self.copy.put(manifest.key, self.archive.whole(manifest).getvalue())
             self.copy.prove(manifest)
             self.copy.put_manifest(replace(manifest, state="committed"))  # as it stands in the archive
+            self._give_way(manifest, self.copy)
         except (ArchiveUnproven, Unavailable) as fault:
             self.telemetry.error("part_not_copied", fault, key=manifest.key)
             return False
         return True
+
+    def _give_way(self, manifest: Manifest, bucket: ArchiveBucket) -> None:
+        """Take a part back that was written anew meanwhile: whoever removed it, because somebody was erased, may have looked before."""
+        if self.ledger.stored(manifest.day, manifest.part) is None:
+            self._remove(manifest.key, bucket)
+
+    def _remove(self, key: str, bucket: ArchiveBucket | None = None) -> None:
+        for name in (key, manifest_object_key(key)):
+            (bucket or self.copy).remove_for_good(name)
 
 
 class CopyKeysInvalid(Poison):

@@ -45,14 +45,14 @@ class ExpiryWatch:
 
     def look(self, now: datetime, time: Allowance) -> dict[str, Any]:
         """Prove every part near its expiry; halt expiry when one is not what its manifest says, and lift the halt when all are."""
-        lost = []
+        lost: list[Manifest] = []
         proven = 0
         for manifest in self._near(now):
             time.check()
             if self._sound(manifest):
                 proven += 1
             else:
-                lost.append(manifest.key)
+                lost.append(manifest)
         if lost:
             self._halt(lost, now)
         else:
@@ -60,11 +60,13 @@ class ExpiryWatch:
         overdue = self._overdue(now)
         self.telemetry.count({"ExpiryHalted": len(lost), "ArchiveBehind": overdue})
         self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)
-        return {"proven": proven, "lost": lost, "overdue": overdue, "more": False}
+        return {"proven": proven, "lost": [manifest.key for manifest in lost], "overdue": overdue, "more": False}
 
     def _near(self, now: datetime) -> list[Manifest]:
         """The parts whose messages may leave the table soon, or are just leaving it."""
         oldest = self.retention.day(now - self.retention.hot - AFTER)
+        # While expiry is off, whatever was near when it was switched off stays in view: time alone makes nothing proven.
+        oldest = min(oldest, self._halted_from() or oldest)
         newest = self.retention.day(now - self.retention.hot + BEFORE)
         return list(self.ledger.committed(oldest, newest))
 
@@ -80,11 +82,19 @@ class ExpiryWatch:
             return self.copies is not None and self.copies.mend(manifest)
         return True
 
-    def _halt(self, lost: list[str], now: datetime) -> None:
+    def _halt(self, lost: list[Manifest], now: datetime) -> None:
         pk, sk = _HALT
-        self.table.put({"pk": pk, "sk": sk, "since": to_iso(now), "parts": lost[:20]})
+        oldest = min(manifest.day for manifest in lost)
+        keys = [manifest.key for manifest in lost[:20]]
+        halt = {"since": to_iso(now), **(self.table.get(*_HALT) or {}), "from": min(oldest, self._halted_from() or oldest)}
+        self.table.put(halt | {"pk": pk, "sk": sk, "parts": keys})
         self._switch(on=False)
-        self.telemetry.warning("expiry_halted", parts=lost[:20])
+        self.telemetry.warning("expiry_halted", parts=keys)
+
+    def _halted_from(self) -> str | None:
+        """The oldest day that had a lost part since expiry was switched off; None while it is on."""
+        halt = self.table.get(*_HALT)
+        return None if halt is None else halt.get("from")
 
     def _lift(self) -> None:
         """Switch expiry on again, if it was this watch that switched it off."""

@@ -177,7 +177,7 @@ class Ledger:
             self.table.update(*key, "SET #cleaned = :cleaned", values=values, condition="attribute_exists(pk)")
 
     def _to_copy(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:
-        note = {"pk": COPIES_PK, "sk": f"{manifest.day}#{manifest.part}"}
+        note = {"pk": COPIES_PK, "sk": f"{manifest.day}#{manifest.part}", "key": manifest.key}
         return ({"Put": {"TableName": self.table.name, "Item": to_item(note)}},) if self.copied else ()
 
     def _gone(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:

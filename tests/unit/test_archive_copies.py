@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
+from unittest import mock
 
 import boto3
 import pytest
@@ -122,6 +124,25 @@ def test_a_part_that_was_written_anew_meanwhile_is_not_waited_for(copied: Copied
     assert copied.world.items(COPIES_PK) == []
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_part_that_is_written_anew_while_it_is_copied_leaves_no_copy(copied: Copied, dies: bool) -> None:
+    copied.world.receive("anna", SETTLED)
+    copied.world.run(copied.process())
+    (manifest,) = copied.world.manifests()
+    copies = copied.copies()
+
+    def erased_meanwhile(*given: Any) -> None:
+        copied.world.table.delete(*keys.manifest_key(manifest["day"], manifest["part"]))
+        if dies:
+            raise ProcessDied
+
+    with mock.patch.object(copies.copy, "put_manifest", side_effect=erased_meanwhile), suppress(ProcessDied):
+        copies.carry_out(PLENTY)
+    copied.copies().carry_out(PLENTY)
+    assert copied.objects() == {}
+    assert copied.world.items(COPIES_PK) == []
+
+
 def test_copying_ends_in_time_and_the_rest_stays_noted(copied: Copied) -> None:
     for n in range(3):
         copied.world.receive("anna", SETTLED + timedelta(days=n))
@@ -211,6 +232,17 @@ def test_expiry_goes_on_when_everything_is_proven_again(expiring: World) -> None
     expiring.s3.put_object(Bucket=expiring.bucket, Key=key, Body=whole)
     assert watch(expiring).look(NEAR, PLENTY)["lost"] == []
     assert expires(expiring) and expiring.items("A#expiry") == []
+
+
+def test_expiry_stays_off_until_what_was_lost_is_proven_however_long_that_takes(expiring: World) -> None:
+    (whole,) = expiring.objects().values()
+    key = damage(expiring)
+    for days in (0, 1, 20, 400):
+        assert watch(expiring).look(NEAR + timedelta(days=days), PLENTY)["lost"] == [key]
+        assert not expires(expiring)
+    expiring.s3.put_object(Bucket=expiring.bucket, Key=key, Body=whole)
+    assert watch(expiring).look(NEAR + timedelta(days=401), PLENTY)["lost"] == []
+    assert expires(expiring)
 
 
 def test_expiry_that_an_operator_switched_off_stays_off(expiring: World) -> None:

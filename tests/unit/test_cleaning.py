@@ -100,6 +100,19 @@ def test_a_part_that_comes_late_is_gone_over_too(world: World) -> None:
     assert clean(world, SPAM, now=LATER + timedelta(days=1))["removed"] == {"spam": 1}
 
 
+def test_a_damaged_part_keeps_no_other_waiting_and_is_looked_at_again(world: World) -> None:
+    for channel in ("generic", "twilio"):
+        relabel(world, world.receive("anna", SETTLED, channel=channel), spam="ad")
+    world.run()
+    key, whole = min(world.objects().items())
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=whole[:-8])
+    assert clean(world, SPAM)["removed"] == {"spam": 1}
+    assert list(world.objects()) == [key]
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=whole)
+    assert clean(world, SPAM, now=LATER + timedelta(days=60))["removed"] == {"spam": 1}
+    assert world.objects() == {}
+
+
 def test_days_of_outage_are_caught_up(world: World) -> None:
     for n in range(5):
         relabel(world, world.receive("anna", SETTLED - timedelta(days=n)), spam="ad")
