@@ -48,7 +48,8 @@ def _left(case: Case, said: list[Said]) -> int | None:
 
 def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:
     """Why this candidate says nothing new; None when it does."""
-    if candidate.reason in NOTICES and _notice_given(case, said):
+    # A receipt says no more than a notice did.
+    if candidate.reason in (*NOTICES, Reason.RECEIPT) and _notice_given(case, said):
         return Reason.NOTICE_GIVEN
     since = [each for each in said if each.at >= case.message.received_at]
     if any(is_courtesy(candidate.reason, case.judged) or each.rule == sign(candidate.template) for each in since):

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from functions.channels.codecs import sightings, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
@@ -94,7 +95,7 @@ class GenericCredentials(Credentials):
     @model_validator(mode="after")
     def _signed_both_ways(self) -> Self:
         if not self.secret.get_secret_value() and (self.signature is None or self.reply_url):
-            raise ValueError("a secret is needed, by webhooks without a signature of their own and by replies")
+            raise PydanticCustomError("secret_missing", "needed by webhooks without a signature of their own, and by replies")
         return self
 
 
