@@ -63,7 +63,7 @@ class Sweep:
         """What a run at that time would remove and keep. Reads, and writes nothing."""
         swept, held, statuses = Swept(), self.holds.all(), _Statuses(self.table)
         for rule in self.retention.cleaning:
-            for manifest in self._due(rule, now):
+            for manifest in self._due(rule, now, self._noted(rule)):
                 verdict = _Verdict(rule, held, statuses)
                 for line in lines(self.bucket.whole(manifest)):
                     verdict(line)
@@ -88,7 +88,7 @@ class Sweep:
         self, rule: CleaningRule, verdicts: Callable[[], _Verdict], rewriter: Rewriter, swept: Swept, time: Allowance
     ) -> None:
         noted, waiting = self._noted(rule), set[Place]()
-        for manifest in self._due(rule, rewriter.now):
+        for manifest in self._due(rule, rewriter.now, noted):
             time.check()
             verdict = verdicts()
             try:
@@ -117,11 +117,10 @@ class Sweep:
         waiting.add(place)
         self.table.put({"pk": CLEAN_PK, "sk": _waiting_sk(rule, place)})
 
-    def _due(self, rule: CleaningRule, now: datetime) -> Iterator[Manifest]:
+    def _due(self, rule: CleaningRule, now: datetime, noted: set[Place]) -> Iterator[Manifest]:
         """The parts that a rule has not gone over yet, and those in which something had to stay."""
         state = self.table.get(CLEAN_PK, f"rule#{rule.mark}")
         first = (date.fromisoformat(state["through"]) - _LATE).isoformat() if state else self.bucket.first_day()
-        noted = self._noted(rule)
         if first is not None:
             for manifest in self.ledger.committed(first, self._newest(rule, now).isoformat()):
                 fresh = rule.mark not in manifest.cleaned and (manifest.day, manifest.channel) not in noted

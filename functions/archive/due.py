@@ -2,7 +2,8 @@
 
 A conversation's messages are read from where unarchived ones begin in the order of keys, which the conversation knows
 (`unarchived_from`). Archived ones may lie behind that: keys sort by the platform's time, the index by receipt, and a platform may deliver
-days late, lie, or give no time at all (all its keys begin with zeros). Those are read and passed over here; a filter in DynamoDB would
+days late, or lie. Messages without a time (all their keys begin with zeros) lie anywhere; as long as they are few the conversation names
+each (`unarchived_few`). What lies behind and is archived is read and passed over here; a filter in DynamoDB would
 read, and charge for, just as much, and hide from `items_read` what it cost. Replies are read from the first message that needs one, side
 by side with the messages, so nothing is held but one of each. In a long conversation a note is made from time to time of how far it was
 read, so that a run which is cut short need not be repeated.
@@ -22,7 +23,7 @@ from functions.common import keys
 from functions.common.clock import EPOCH, from_iso, to_iso
 from functions.common.dynamo_store import conversation_from, judged_from_item
 from functions.common.errors import MalformedEnvelope
-from functions.common.store import Conversation, Reply, unsettled
+from functions.common.store import FEW, Conversation, unsettled
 from functions.common.table import Item, Table
 from functions.common.telemetry import Telemetry
 
@@ -47,14 +48,21 @@ class Stray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remainder:
-    """What no part holds of a conversation: since which receipt, and from where in the order of keys. Nothing: neither."""
+    """What no part holds of a conversation: since which receipt, from where in the order of keys, and which, where they are few and have
+    no times. Nothing: none of these.
+    """
 
     since: datetime | None = None
     start: str | None = None
+    few: tuple[str, ...] = ()
 
     def with_message(self, received_at: datetime, suffix: str) -> Remainder:
         """With one message more, which comes later in the order of keys."""
-        return Remainder(since=min(received_at, self.since or received_at), start=self.start or suffix)
+        ts13, _, h = suffix.partition("#")
+        few = (*self.few, h) if ts13 == keys.NO_TIME and (self.few or self.since is None) else ()
+        return Remainder(
+            since=min(received_at, self.since or received_at), start=self.start or suffix, few=few if len(few) <= FEW else ()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,18 +117,35 @@ class DueReader:
 
     def unarchived(self, conversation: Conversation) -> Iterator[Filed | Unreadable]:
         """The conversation's messages that no part holds, each with its reply, in the order of their keys."""
+        if conversation.unarchived_few:
+            yield from self._few(conversation)
+            return
         pk, replies = keys.conversation_pk(conversation.conv), None
         for item in self._items(pk, f"M#{conversation.unarchived_from or ''}", "M$"):
             if "archived" in item:
                 continue
             suffix = item["sk"].removeprefix("M#")
             replies = replies or _Replies(self._items(pk, f"R#{suffix}", "R$"))
-            try:
-                judged = judged_from_item(item)
-                yield Filed(judged=judged, reply=replies.to(suffix, judged.message.message_id))
-            except MalformedEnvelope as fault:
-                self.telemetry.error("message_unreadable", fault, pk=pk, sk=item["sk"])
-                yield Unreadable(received_at=_stated_receipt(item), suffix=suffix)
+            yield self._read(item, replies.to(suffix))
+
+    def _few(self, conversation: Conversation) -> Iterator[Filed | Unreadable]:
+        """The messages that the conversation names, each with its reply."""
+        pk = keys.conversation_pk(conversation.conv)
+        for h in sorted(conversation.unarchived_few):
+            item, reply = (self.table.get(pk, f"{kind}#{keys.NO_TIME}#{h}") for kind in "MR")
+            with self._lock:
+                self.items_read += 2
+            if item is not None and "archived" not in item:
+                yield self._read(item, reply)
+
+    def _read(self, item: Item, reply: Item | None) -> Filed | Unreadable:
+        try:
+            judged = judged_from_item(item)
+            message_id = judged.message.message_id
+            return Filed(judged=judged, reply=None if reply is None else reply_from({**reply, "message_id": message_id}))
+        except MalformedEnvelope as fault:
+            self.telemetry.error("message_unreadable", fault, pk=item["pk"], sk=item["sk"])
+            return Unreadable(received_at=_stated_receipt(item), suffix=item["sk"].removeprefix("M#"))
 
     def _conversations(self, retention: Retention, now: datetime) -> Iterator[Conversation]:
         before = to_iso(now - retention.quiet)
@@ -154,14 +179,12 @@ class _Replies:
         self._items = items
         self._next: Item | None = next(items, None)
 
-    def to(self, suffix: str, message_id: str) -> Reply | None:
+    def to(self, suffix: str) -> Item | None:
         """The reply to the message whose key ends so; messages must be asked for in order."""
         while self._next is not None and self._next["sk"] < f"R#{suffix}":
             self._next = next(self._items, None)
         found = self._next
-        if found is None or found["sk"] != f"R#{suffix}":
-            return None
-        return reply_from({**found, "message_id": message_id})
+        return found if found is not None and found["sk"] == f"R#{suffix}" else None
 
 
 def _is_due(conversation: Conversation, retention: Retention, now: datetime) -> bool:

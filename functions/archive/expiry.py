@@ -14,6 +14,7 @@ from typing import Any
 from functions.archive.allowance import Allowance
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.copies import Copies
+from functions.archive.holds import Holds
 from functions.archive.manifests import Ledger, Manifest
 from functions.archive.parts import ArchiveUnproven
 from functions.archive.retention import Retention
@@ -39,6 +40,7 @@ class ExpiryWatch:
     ledger: Ledger
     bucket: ArchiveBucket
     copies: Copies | None
+    holds: Holds
     retention: Retention
     telemetry: Telemetry
     shards: int
@@ -57,6 +59,7 @@ class ExpiryWatch:
             self._halt(lost, now)
         else:
             self._lift()
+        self.holds.keep_originals()
         overdue = self._overdue(now)
         self.telemetry.count({"ExpiryHalted": len(lost), "ArchiveBehind": overdue})
         self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)

@@ -6,10 +6,12 @@ them reads them all, once per run. A contact's hold covers every conversation wi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from functions.common import keys
 from functions.common.clock import from_iso, to_iso
 from functions.common.errors import Poison
 from functions.common.table import ConditionFailed, Item, Table
@@ -67,6 +69,31 @@ class Holds:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+
+    def keep_originals(self) -> int:
+        """Let no original of a held conversation's masked texts expire; how many would have. A contact's hold names no conversation, and
+        keeps no originals.
+        """
+        kept = 0
+        for hold in self.all().holds.values():
+            if hold.kind == "conversation":
+                pk = keys.conversation_pk(hold.name)
+                for item in self.table.query("pk = :pk AND begins_with(sk, :v)", {":pk": pk, ":v": "V#"}):
+                    if "exp" in item:
+                        with suppress(ConditionFailed):  # it has just expired
+                            self.table.update(pk, item["sk"], "REMOVE #exp", condition="attribute_exists(pk)")
+                            kept += 1
+        return kept
+
+    def release_originals(self, conv: str, expires: int) -> None:
+        """Let a conversation's originals expire again, at `expires`, epoch seconds."""
+        pk = keys.conversation_pk(conv)
+        for item in self.table.query("pk = :pk AND begins_with(sk, :v)", {":pk": pk, ":v": "V#"}):
+            if "exp" not in item:
+                with suppress(ConditionFailed):  # it was erased meanwhile
+                    self.table.update(
+                        pk, item["sk"], "SET #exp = :exp", values={":exp": expires}, condition="attribute_exists(pk)"
+                    )
 
     def add(self, hold: Hold) -> bool:
         """Let a hold stand; False when it stood before (and stays as it was)."""

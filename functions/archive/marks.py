@@ -67,7 +67,7 @@ class Marks:
             self._noted[after.conv] = reading.conversation, after
 
     def _applied(self, before: Conversation, remaining: Remainder) -> Conversation | None:
-        after = replace(before, unarchived_since=remaining.since, unarchived_from=remaining.start)
+        after = replace(before, unarchived_since=remaining.since, unarchived_from=remaining.start, unarchived_few=remaining.few)
         try:
             self.store.apply(before, after)
         except ConversationChanged:
@@ -86,4 +86,4 @@ class Marks:
 
 
 def _left(conversation: Conversation) -> Remainder:
-    return Remainder(since=conversation.unarchived_since, start=conversation.unarchived_from)
+    return Remainder(since=conversation.unarchived_since, start=conversation.unarchived_from, few=conversation.unarchived_few)

@@ -88,6 +88,7 @@ def expiry_watch() -> ExpiryWatch:
         ledger=_ledger(),
         bucket=_bucket(),
         copies=copies(),
+        holds=Holds(_table()),
         retention=_retention()(),
         telemetry=_telemetry(),
         shards=_settings().index_shards,

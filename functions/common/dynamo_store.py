@@ -269,7 +269,7 @@ def conversation_from(item: Item) -> Conversation:
     known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
     for name in _TIMES & known.keys():
         known[name] = from_iso(known[name])
-    for name in ("hold", "problems", "applied", "vouched", "said", "replied", "recalled", "tags"):
+    for name in ("hold", "problems", "applied", "vouched", "said", "replied", "recalled", "tags", "unarchived_few"):
         known[name] = tuple(known.get(name, ()))
     return Conversation(conv=item["pk"].removeprefix("C#"), **known)
 

@@ -23,6 +23,7 @@ Status = Literal["idle", "waiting", "held", "escalated", "resolved"]
 ReplyState = Literal["none", "reserved", "sent", "failed", "unknown"]
 PERSON_MUST_ACT: tuple[Status, ...] = ("waiting", "held", "escalated")
 APPLIED_KEPT = 8
+FEW = 16
 
 
 class AlreadyStored(Exception):
@@ -50,7 +51,8 @@ class Conversation:
     """One contact of one account. `due_at` is when a person must have acted, while `status` says that one must.
 
     `unarchived_since` is the receipt time of the oldest message that no archive part holds yet, `unarchived_from` where in the order of
-    keys such messages begin (None: anywhere); `escalated_for` is the due time about
+    keys such messages begin (None: anywhere), and `unarchived_few`, where they have no times and are at most sixteen, what their keys end
+    with; `escalated_for` is the due time about
     which somebody was last told that it passed. `rev` goes up with every write: it is how two writers notice each other.
     `count` messages were applied; `applied` holds short marks of the last eight. `vouched` are the marks of the person's ids that a
     platform vouches for beyond this account, each noted under that id before it stands here (`identity`). `said` keeps what is needed to
@@ -78,6 +80,7 @@ class Conversation:
     opted_out: bool = False
     unarchived_since: datetime | None = None
     unarchived_from: str | None = None
+    unarchived_few: tuple[str, ...] = ()
     escalated_for: datetime | None = None
     problems: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()

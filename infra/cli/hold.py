@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from functions.archive.holds import Hold
 
 hold = typer.Typer(help="Put a legal hold on a contact or a conversation, lift it, list what stands.", no_args_is_help=True)
+
+# Originals that a hold kept stay so long after it.
+ORIGINALS_KEPT = timedelta(days=1)
 
 Conversation = Annotated[str | None, typer.Option(help="One conversation, by its key (16 characters).")]
 Contact = Annotated[
@@ -38,18 +42,24 @@ def add(
 
     with one_line():
         new = Hold(**_meant(conversation, contact), because=because, by=by, since=system_clock())
-        made = Holds(table_of(table)).add(new)
+        holds = Holds(table_of(table))
+        made = holds.add(new)
+        holds.keep_originals()
     say({"hold": new.sk, "new": made}, f"{new.sk} is held" + ("" if made else ", as it was before"), as_json=as_json)
 
 
 @hold.command()
 def remove(*, table: TableName, conversation: Conversation = None, contact: Contact = None, as_json: Json = False) -> None:
-    """Lift a hold: the retention policy and erasures apply again."""
+    """Lift a hold: the retention policy and erasures apply again, and originals of masked texts expire after another day."""
     from functions.archive.holds import Holds
+    from functions.common.clock import system_clock
 
     with one_line():
         meant = _meant(conversation, contact)
-        Holds(table_of(table)).remove(meant["kind"], meant["name"], meant.get("channel"))
+        holds = Holds(table_of(table))
+        holds.remove(meant["kind"], meant["name"], meant.get("channel"))
+        if meant["kind"] == "conversation":
+            holds.release_originals(meant["name"], int((system_clock() + ORIGINALS_KEPT).timestamp()))
     say({"lifted": meant}, "lifted", as_json=as_json)
 
 

@@ -48,7 +48,7 @@ def conversation_story(
 ) -> dict[str, Any]:
     """A conversation's messages, each with its reply, what people did, and what could be answered to the newest."""
     known = plain(conversation)
-    left_out = ("applied", "replied", "said", "vouched", "unarchived_from")
+    left_out = ("applied", "replied", "said", "vouched", "unarchived_from", "unarchived_few")
     return {
         "conversation": {name: value for name, value in known.items() if name not in left_out},
         "messages": [_line(judged, reply(judged.message.message_id)) for judged in messages],

@@ -240,7 +240,15 @@ def _as_filed(filed: Filed) -> Conversation | None:
     """The conversation as the archive knew it, which stands with some of its messages; what was to be done then is not to be done now."""
     known = filed.conversation
     return known and replace(
-        known, rev=1, status="idle", due_at=None, hold=(), unarchived_since=None, unarchived_from=None, escalated_for=None
+        known,
+        rev=1,
+        status="idle",
+        due_at=None,
+        hold=(),
+        unarchived_since=None,
+        unarchived_from=None,
+        unarchived_few=(),
+        escalated_for=None,
     )
 
 

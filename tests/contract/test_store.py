@@ -218,7 +218,7 @@ class TestConversations:
         }
         assert set(everything) | {"conv", "channel", "account", "contact", "count", "first_at", "last_at", "rev"} >= {
             field.name for field in fields(Conversation)
-        } - {"unarchived_from", "vouched"}
+        } - {"unarchived_from", "unarchived_few", "vouched"}
         expected = Conversation(
             conv=CONV, channel="generic", account="demo", contact="u1", count=1, first_at=NOW, last_at=NOW, rev=1, **everything
         )

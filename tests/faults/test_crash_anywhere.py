@@ -258,3 +258,26 @@ def test_the_pack_of_a_month(tmp_path: Path, when: When) -> None:
         lambda house: house.invoke("archive", month_end),
     ]
     deaths(tmp_path, when, story, "generic", packed_whole, unwatched=2)
+
+
+ERRANDS = ("watch", "drill", "backup")
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("errand", ERRANDS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_archives_other_errands(tmp_path: Path, when: When, errand: str) -> None:
+    near = (datetime.fromisoformat(LATER) - timedelta(days=2)).isoformat()
+    story = [
+        hear("generic", lambda s: s.text("u1", "谢谢", native_id="m1", at=AT, signed_at=AT)),
+        pump,
+        lambda house: house.invoke("archive", {"now": (AT + timedelta(days=3)).isoformat()}),
+        lambda house: house.invoke("archive", {"action": errand, "now": near}),
+    ]
+
+    def nothing_left(house: House, undisturbed: dict[str, Any], where: str) -> None:
+        filed_once(house, undisturbed, where)
+        assert house.of_kind("@")[0].get("exp"), where
+        assert not [item for item in house.items() if item["pk"] in ("A#pending", "A#expiry")], where
+
+    deaths(tmp_path, when, story, "generic", nothing_left, unwatched=3)

@@ -17,6 +17,7 @@ from functions.archive.bucket import ArchiveBucket
 from functions.archive.copies import Copies, CopyKeysInvalid, read_copy_keys
 from functions.archive.drill import Drill, DrillFailed
 from functions.archive.expiry import ExpiryWatch
+from functions.archive.holds import Hold, Holds
 from functions.archive.manifests import COPIES_PK, Ledger
 from functions.archive.parts import ArchiveUnproven
 from functions.archive.retention import read_retention
@@ -192,6 +193,7 @@ def watch(world: World, copies: Copies | None = None) -> ExpiryWatch:
         ledger=cabinet.ledger,
         bucket=cabinet.bucket,
         copies=copies,
+        holds=Holds(world.table),
         retention=read_retention(POLICY),
         telemetry=Telemetry("archive"),
         shards=SHARDS,
@@ -299,6 +301,21 @@ def test_messages_of_a_leap_day_are_watched_and_expire(world: World) -> None:
     world.run(now=leap + timedelta(days=2))
     assert [manifest["day"] for manifest in world.manifests()] == ["2028-03-01"]  # three in the morning in Shanghai
     assert watch(world).look(leap + timedelta(days=29), PLENTY)["proven"] == 1
+
+
+def test_originals_of_a_held_conversation_do_not_expire_until_it_is_lifted(world: World) -> None:
+    message_id = world.receive("anna", NOW)
+    world.store.add_original(message_id, b"sealed", NOW + timedelta(days=30))
+    conv, holds = keys.split(message_id).conv, Holds(world.table)
+    holds.add(Hold(kind="conversation", name=conv, because="case 7", by="lee", since=NOW))
+    for _ in range(2):
+        watch(world).look(NOW, PLENTY)
+        (original,) = world.items("C#", "V#")
+        assert "exp" not in original
+    holds.remove("conversation", conv)
+    holds.release_originals(conv, 1_800_000_000)
+    (original,) = world.items("C#", "V#")
+    assert original["exp"] == 1_800_000_000
 
 
 # --- The drill ---

@@ -156,8 +156,19 @@ class World:
         suffix = keys.split(message_id).suffix
         since = min(received_at, before.unarchived_since or received_at)
         start = min(suffix, before.unarchived_from or suffix)
+        named = before.unarchived_few if before.unarchived_since else ()
+        few = (*named, keys.split(message_id).h) if timeless and (named or not before.unarchived_since) else ()
+        few = few if len(few) <= 16 else ()
         person: dict[str, Any] = {"team": "frontdesk", "due_at": received_at} if status != "idle" else {}
-        after = replace(before, count=before.count + 1, status=status, unarchived_since=since, unarchived_from=start, **person)
+        after = replace(
+            before,
+            count=before.count + 1,
+            status=status,
+            unarchived_since=since,
+            unarchived_from=start,
+            unarchived_few=few,
+            **person,
+        )
         self.store.apply(before, after)
         return message_id
 
@@ -376,6 +387,26 @@ def test_less_than_a_fifth_is_read_beside_what_is_filed(world: World) -> None:
         read, filed = read + summary["items_read"], filed + summary["items_filed"]
     assert filed == 8 * 4 * (3 + 3 + 1)
     assert read / filed <= 1.2
+
+
+def test_messages_without_a_time_are_not_read_again_either(world: World) -> None:
+    start = NOW - timedelta(days=25)
+    for day in range(20):
+        for turn in range(4):
+            world.receive("anna", start + timedelta(days=day, minutes=turn), channel="twilio", timeless=True, replied=True)
+        summary = world.run(now=start + timedelta(days=day, hours=25))
+        assert summary["items_filed"] == 9
+        assert summary["items_read"] == 10, day
+
+
+def test_many_messages_without_a_time_are_found_among_those_that_are_archived(world: World) -> None:
+    for n in range(30):
+        world.receive("anna", SETTLED + timedelta(minutes=n), channel="twilio", timeless=True, replied=True)
+    fresh = [world.receive("anna", FRESH, channel="twilio", timeless=True) for _ in range(3)]
+    assert world.run()["messages"] == 30
+    conversation = world.store.conversation(keys.split(fresh[0]).conv)
+    assert conversation and set(conversation.unarchived_few) == {keys.split(message_id).h for message_id in fresh}
+    assert world.run(now=NOW + timedelta(days=2))["items_read"] == 2 + 2 * 3
 
 
 def test_a_run_cut_short_in_a_long_conversation_is_not_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

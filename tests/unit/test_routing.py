@@ -20,7 +20,7 @@ from functions.common.calendar import WEEKDAYS, read_calendars
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Judged, Judgement, Routing
 from functions.common.message import Contact
-from functions.common.store import APPLIED_KEPT, Conversation
+from functions.common.store import APPLIED_KEPT, FEW, Conversation
 from tests.contract.test_store import judged
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -241,6 +241,22 @@ def test_unarchived_messages_begin_at_the_first_key_whatever_the_order_of_receip
     assert after(later, earlier).unarchived_from == after(earlier, later).unarchived_from == suffixes[0]
     settled = replace(after(earlier), unarchived_since=None, unarchived_from=None)
     assert after(later, start=settled).unarchived_from == keys.split(later.message.message_id).suffix
+
+
+def test_messages_without_a_time_are_named_while_they_are_few() -> None:
+    def timeless(number: int) -> Judged:
+        message = heard(number)
+        message_id = f"{keys.split(message.message.message_id).conv}.{keys.NO_TIME}.{f'{number:010d}'.translate(LETTERS)}"
+        return replace(message, message=replace(message.message, message_id=message_id, sent_at=None))
+
+    few = [timeless(number) for number in range(1, FEW + 1)]
+    assert after(*few).unarchived_few == tuple(keys.split(m.message.message_id).h for m in few)
+    assert after(*few, timeless(FEW + 1)).unarchived_few == ()
+    assert after(*few, timeless(FEW + 1), timeless(FEW + 2)).unarchived_few == ()
+    assert after(few[0], heard(99)).unarchived_few == ()
+
+
+LETTERS = str.maketrans("0189", "abcd")
 
 
 def test_a_conversation_that_does_not_know_where_unarchived_messages_begin_still_does_not() -> None:

@@ -1,0 +1,74 @@
+"""The archive's nightly run: messages a second, memory, what is read beside what is filed, and what its requests cost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from bench.rig.figures import Figures, NotMeasurable, aim
+from infra.packaging import ROOT
+
+SIZES = (10_000, 100_000, 1_000_000)
+# us-east-1, US dollars for a million, as docs/operations.md has them: write and read units, S3's PUT and GET.
+_WRITE, _READ, _PUT, _GET = 0.625, 0.125, 5.00, 0.40
+
+
+def measure() -> Figures:
+    """One run for each size, each in a process of its own."""
+    runs = [_run(size) for size in SIZES]
+    largest = runs[-1]
+    return Figures(
+        title="A night of the archive",
+        how="the real service on a table that is made up as it is read and a bucket that is a folder: no network, one writer, "
+        "so seconds are the archive's own; conversations of five messages due and five archived before, a reply to each, seven "
+        "days; peak memory is the process's, the seeming table with it",
+        columns=(
+            "messages",
+            "messages/s",
+            "peak MB",
+            "parts",
+            "items read per item filed",
+            "requests per message",
+            "USD per million",
+        ),
+        rows=tuple(_row(run) for run in runs),
+        aims=(
+            aim("peak memory", largest["peak_mb"], 200, " MB"),
+            aim("items read per item filed", largest["read"] / largest["filed"], 1.2),
+        ),
+    )
+
+
+def _run(size: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.rig.filing", str(size)]
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if outcome.returncode:
+        raise NotMeasurable((outcome.stderr.strip().splitlines() or ["it said nothing"])[-1])
+    told: dict[str, Any] = json.loads(outcome.stdout.splitlines()[-1])
+    return told
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    count = run["messages"]
+    return (
+        f"{count:,}",
+        f"{count / run['seconds']:,.0f}",
+        f"{run['peak_mb']:.0f}",
+        str(run["parts"]),
+        f"{run['read'] / run['filed']:.2f}",
+        f"{sum(run['calls'].values()) / count:.2f}",
+        f"{cost(run):.2f}",
+    )
+
+
+def cost(run: dict[str, Any]) -> float:
+    """US dollars for a million messages, by the requests that were counted."""
+    calls = run["calls"]
+    # A query of five small items is a unit or two; a conversation is one.
+    reads = calls["GetItem"] + calls["Query"] * 2
+    writes = calls["UpdateItem"] + calls["PutItem"] + calls["DeleteItem"] + 8 * calls["TransactWriteItems"]
+    dollars = writes * _WRITE + reads * _READ + calls["PutObject"] * _PUT + calls["GetObject"] * _GET
+    # Each conversation that leaves the index costs a write there.
+    return float((dollars + calls["GetItem"] * _WRITE) / run["messages"])

@@ -1,0 +1,109 @@
+"""What services, buckets and clocks do to the archive, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.retention import read_retention
+from functions.common.errors import Unavailable
+from tests.unit.test_archive_service import NOW, POLICY, SETTLED, Calls, Cloud, World, cloud, small_world, world
+
+__all__ = ["cloud", "world"]
+
+
+def throttled() -> None:
+    raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Anything")
+
+
+def unanswered() -> None:
+    raise ReadTimeoutError(endpoint_url="http://127.0.0.1")
+
+
+@pytest.mark.parametrize("refusal", [throttled, unanswered])
+def test_a_service_that_refuses_any_call_stops_the_run_and_the_next_one_finishes(cloud: Cloud, refusal: Any) -> None:
+    world, settled = small_world(cloud)
+    calls = Calls()
+    world.run(world.process(calls))
+    for n in range(1, calls.seen + 1, 2):
+        world, settled = small_world(cloud)
+        with pytest.raises(Unavailable):
+            world.run(world.process(Calls(at=n, act=refusal)))
+            raise Unavailable  # it had nothing left to ask
+        assert set(world.marked()) <= set(world.filed()), n
+        world.run(now=NOW + timedelta(hours=1))
+        world.assert_archived(*settled)
+
+
+@pytest.mark.parametrize("name", ["nobodys-bucket"])
+def test_a_bucket_that_refuses_lets_nothing_expire(world: World, name: str) -> None:
+    message_id = world.receive("anna", SETTLED)
+
+    class Refused(ArchiveBucket):
+        def __init__(self, client: Any, _: str) -> None:
+            super().__init__(client, name)
+
+    with pytest.raises(Unavailable, match="NoSuchBucket"):
+        world.run(world.process(bucket=Refused))
+    assert world.marked() == {} and world.manifests() == []
+    world.run()
+    world.assert_archived(message_id)
+
+
+def test_a_manifest_that_lies_about_a_committed_part_lets_nothing_more_expire(world: World) -> None:
+    from functions.archive.parts import ArchiveUnproven
+
+    world.receive("anna", SETTLED)
+    cabinet = world.process()
+    cabinet.bucket.put_manifest = lambda manifest: throttled()  # type: ignore[method-assign]
+    with pytest.raises(ClientError):
+        world.run(cabinet)
+    (manifest,) = world.manifests()
+    world.table.update(manifest["pk"], manifest["sk"], "SET #sha256 = :lie", values={":lie": "0" * 64})
+    with pytest.raises(ArchiveUnproven):
+        world.run()
+    assert world.marked() == {}
+
+
+def test_a_clock_that_was_set_back_files_nothing_twice(world: World) -> None:
+    message_id = world.receive("anna", SETTLED)
+    world.run()
+    assert world.run(now=NOW - timedelta(days=3))["messages"] == 0
+    assert world.run(now=NOW + timedelta(days=400))["messages"] == 0
+    world.assert_archived(message_id)
+
+
+def test_a_clock_that_runs_ahead_keeps_the_day_of_receipt(world: World) -> None:
+    message_id = world.receive("anna", SETTLED)
+    world.run(now=NOW + timedelta(days=365))
+    assert [manifest["day"] for manifest in world.manifests()] == ["2026-11-21"]
+    assert world.marked()[message_id]["exp"] == int((NOW + timedelta(days=366)).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("zone", "received", "day"),
+    [
+        ("America/New_York", datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "2026-11-01"),  # 01:30, for the first time
+        ("America/New_York", datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "2026-11-01"),  # 01:30, for the second
+        ("America/New_York", datetime(2026, 3, 8, 4, 59, tzinfo=UTC), "2026-03-07"),
+        ("Europe/Berlin", datetime(2026, 3, 29, 1, 0, tzinfo=UTC), "2026-03-29"),
+        ("Asia/Shanghai", datetime(2028, 2, 29, 15, 59, tzinfo=UTC), "2028-02-29"),
+        ("Asia/Shanghai", datetime(2028, 2, 29, 16, 0, tzinfo=UTC), "2028-03-01"),
+        ("Pacific/Kiritimati", datetime(2026, 12, 31, 10, 0, tzinfo=UTC), "2027-01-01"),
+    ],
+)
+def test_a_message_belongs_to_the_day_of_the_wall_clock(zone: str, received: datetime, day: str) -> None:
+    assert read_retention({"archive": POLICY["archive"] | {"zone": zone}}).day(received) == day
+
+
+def test_days_of_outage_are_caught_up_in_one_night(world: World) -> None:
+    ids = [world.receive(f"contact{day % 3}", NOW - timedelta(days=day, hours=1), replied=True) for day in range(2, 14)]
+    summary = world.run()
+    assert world.filed() == Counter(ids)
+    assert summary["items_read"] / summary["items_filed"] <= 1.2
+    assert len({manifest["day"] for manifest in world.manifests()}) == 12

@@ -1,0 +1,30 @@
+"""However much is due, the archive holds no more of it at a time."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from bench.archiving import cost
+from bench.rig import filing
+
+
+def peak(messages: int) -> int:
+    """The most bytes that Python had at a time, beyond what it had before."""
+    tracemalloc.start()
+    try:
+        filing.run(messages, messages=250)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_ten_times_the_messages_take_no_more_memory() -> None:
+    filing.run(500)  # what is imported and cached the first time
+    small, large = peak(1_000), peak(10_000)
+    assert large < small * 1.3
+
+
+def test_what_is_read_beside_what_is_filed_and_what_it_costs() -> None:
+    told = filing.run(2_000)
+    assert told["read"] / told["filed"] <= 1.2
+    assert 0 < cost(told) < 5
