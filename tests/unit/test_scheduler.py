@@ -111,5 +111,5 @@ def test_a_day_of_the_templates_schedules():
 def test_a_machine_that_slept_fires_once_not_for_every_time_missed():
     scheduler = Scheduler(loaded().schedules, Runs(), clock=lambda: NOON)
     later = NOON + timedelta(days=3)
-    assert scheduler.due(later) == ["escalate", "month-end", "archive"]
+    assert sorted(scheduler.due(later)) == sorted(schedule.name for schedule in loaded().schedules)
     assert scheduler.due(later) == []
