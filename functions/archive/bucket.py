@@ -64,9 +64,9 @@ class ArchiveBucket:
         """The messages of a part, one at a time."""
         yield from read_part(self.fetched(manifest.key))
 
-    def whole(self, manifest: Manifest) -> BytesIO:
-        """A part's bytes, which are what the manifest says; `ArchiveUnproven` otherwise."""
-        part = self.fetched(manifest.key)
+    def whole(self, manifest: Manifest, version: str | None = None) -> BytesIO:
+        """A part's bytes, or those of a version of it, which are what the manifest says; `ArchiveUnproven` otherwise."""
+        part = self.fetched(manifest.key, version)
         _compare(manifest, examine(part))
         part.seek(0)
         return part
@@ -75,6 +75,14 @@ class ArchiveBucket:
         """Remove a part; no error when there is none."""
         with aws_faults("DeleteObject"):
             self.client.delete_object(Bucket=self.name, Key=key)
+
+    def versions(self, key: str) -> Iterator[str]:
+        """The ids of an object's versions, newest first; a marker of deletion is none."""
+        with aws_faults("ListObjectVersions"):
+            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key):
+                for version in page.get("Versions", ()):
+                    if version["Key"] == key:
+                        yield version["VersionId"]
 
     def remove_for_good(self, key: str) -> int:
         """Remove every version of an object, markers of deletion too; how many there were."""
@@ -99,16 +107,17 @@ class ArchiveBucket:
         with aws_faults("PutObject"):
             self.client.put_object(Bucket=self.name, Key=key, Body=dumps(note).encode(), ContentType="application/json")
 
-    def fetched(self, key: str) -> BytesIO:
+    def fetched(self, key: str, version: str | None = None) -> BytesIO:
         """An object's bytes; `ArchiveUnproven` when it is not there."""
         # All of it first: what is done with each message takes longer than S3 keeps an idle download open.
-        with closing(self._open(key)) as body, aws_faults("GetObject"):
+        with closing(self._open(key, version)) as body, aws_faults("GetObject"):
             return BytesIO(body.read())
 
-    def _open(self, key: str) -> StreamingBody:
+    def _open(self, key: str, version: str | None = None) -> StreamingBody:
+        named: Any = {"VersionId": version} if version else {}
         with aws_faults("GetObject"):
             try:
-                return self.client.get_object(Bucket=self.name, Key=key)["Body"]
+                return self.client.get_object(Bucket=self.name, Key=key, **named)["Body"]
             except self.client.exceptions.NoSuchKey:
                 raise ArchiveUnproven(f"{key}: not there") from None
 

@@ -54,37 +54,25 @@ class Copies:
             day, _, part = item["sk"].partition("#")
             yield day, part, item["key"]
 
-    def mend(self, manifest: Manifest) -> bool:
-        """Put a part that is lost or damaged in the archive back from its copy; False when the copy is not sound either."""
-        try:
-            self.archive.put(manifest.key, self.copy.whole(manifest).getvalue())
-            self.archive.prove(manifest)
-            self._give_way(manifest, self.archive)
-        except (ArchiveUnproven, Unavailable) as fault:
-            self.telemetry.error("part_not_mended", fault, key=manifest.key)
-            return False
-        self.telemetry.warning("part_mended", key=manifest.key)
-        return True
-
     def _copied(self, manifest: Manifest) -> bool:
         try:
             self.copy.put(manifest.key, self.archive.whole(manifest).getvalue())
             self.copy.prove(manifest)
             self.copy.put_manifest(replace(manifest, state="committed"))  # as it stands in the archive
-            self._give_way(manifest, self.copy)
+            self._give_way(manifest)
         except (ArchiveUnproven, Unavailable) as fault:
             self.telemetry.error("part_not_copied", fault, key=manifest.key)
             return False
         return True
 
-    def _give_way(self, manifest: Manifest, bucket: ArchiveBucket) -> None:
+    def _give_way(self, manifest: Manifest) -> None:
         """Take a part back that was written anew meanwhile: whoever removed it, because somebody was erased, may have looked before."""
         if self.ledger.stored(manifest.day, manifest.part) is None:
-            self._remove(manifest.key, bucket)
+            self._remove(manifest.key)
 
-    def _remove(self, key: str, bucket: ArchiveBucket | None = None) -> None:
+    def _remove(self, key: str) -> None:
         for name in (key, manifest_object_key(key)):
-            (bucket or self.copy).remove_for_good(name)
+            self.copy.remove_for_good(name)
 
 
 class CopyKeysInvalid(Poison):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 
+from functions.archive.manifests import lost_parts
 from functions.archive.parts import Filed, reply_from
 from functions.archive.retention import Retention
 from functions.archive.tombstones import Erased
@@ -83,9 +84,18 @@ class DueReader:
         self.telemetry = telemetry
         self.items_read = 0
         self._lock = Lock()
+        self._lost: frozenset[str] | None = None
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Parts that were lost after items were marked with their names: those items are in no part. Read once, and by each `read`."""
+        if self._lost is None:
+            self._lost = lost_parts(self.table)
+        return self._lost
 
     def read(self, retention: Retention, now: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
         """Every settled message, conversation by conversation, each closed by its `Reading`; strays of `erased` people among them."""
+        self._lost = None
         for conversation in self._conversations(retention, now):
             before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
             yield from self._settled(conversation, before, erased)
@@ -122,7 +132,7 @@ class DueReader:
             return
         pk, replies = keys.conversation_pk(conversation.conv), None
         for item in self._items(pk, f"M#{conversation.unarchived_from or ''}", "M$"):
-            if "archived" in item:
+            if self._is_filed(item):
                 continue
             suffix = item["sk"].removeprefix("M#")
             replies = replies or _Replies(self._items(pk, f"R#{suffix}", "R$"))
@@ -135,8 +145,11 @@ class DueReader:
             item, reply = (self.table.get(pk, f"{kind}#{keys.NO_TIME}#{h}") for kind in "MR")
             with self._lock:
                 self.items_read += 2
-            if item is not None and "archived" not in item:
+            if item is not None and not self._is_filed(item):
                 yield self._read(item, reply)
+
+    def _is_filed(self, item: Item) -> bool:
+        return "archived" in item and item["archived"] not in self.lost
 
     def _read(self, item: Item, reply: Item | None) -> Filed | Unreadable:
         try:

@@ -1,8 +1,9 @@
 """Nothing expires unproven: parts whose messages are about to leave the table are read again, and if one cannot be, nothing leaves.
 
 An item has a date of expiry only once a part that holds it was proven. This errand proves it once more, shortly before that date: a part
-that was lost or damaged since is put back from the second copy. Where that fails too, DynamoDB's expiry is switched off for the whole
-table, for which items a lost part held nobody can say, and stays off until every part near its date is proven again.
+that was lost or damaged since is put back from an older version or the second copy. Where that fails too, DynamoDB's expiry is switched
+off for the whole table, for which items a lost part held nobody can say, and stays off until every part near its date is proven again. It
+is off, too, while messages of a part that the archive had to strike (`service`) may not all be filed anew.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Any
 
 from functions.archive.allowance import Allowance
 from functions.archive.bucket import ArchiveBucket
-from functions.archive.copies import Copies
 from functions.archive.holds import Holds
 from functions.archive.manifests import Ledger, Manifest
+from functions.archive.mending import Mender
 from functions.archive.parts import ArchiveUnproven
 from functions.archive.retention import Retention
 from functions.common.clock import to_iso
-from functions.common.errors import aws_faults
+from functions.common.errors import Unavailable, aws_faults
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 
@@ -34,12 +35,12 @@ _ON = ("ENABLED", "ENABLING")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryWatch:
-    """`copies` is None where there is no second copy. `shards` are those of the `archive` index."""
+    """`shards` are those of the `archive` index."""
 
     table: Table
     ledger: Ledger
     bucket: ArchiveBucket
-    copies: Copies | None
+    mender: Mender
     holds: Holds
     retention: Retention
     telemetry: Telemetry
@@ -47,8 +48,7 @@ class ExpiryWatch:
 
     def look(self, now: datetime, time: Allowance) -> dict[str, Any]:
         """Prove every part near its expiry; halt expiry when one is not what its manifest says, and lift the halt when all are."""
-        lost: list[Manifest] = []
-        proven = 0
+        lost, proven = list(self.ledger.open_losses()), 0
         for manifest in self._near(now):
             time.check()
             if self._sound(manifest):
@@ -82,8 +82,16 @@ class ExpiryWatch:
                 return True
             self.telemetry.error("archive_unproven", fault, run=manifest.run)
             self.telemetry.count({"ArchiveUnproven": 1})
-            return self.copies is not None and self.copies.mend(manifest)
+            return self._mended(manifest)
         return True
+
+    def _mended(self, manifest: Manifest) -> bool:
+        try:
+            return self.mender.mend(manifest)
+        except (ArchiveUnproven, Unavailable) as fault:
+            # While that cannot be said, nothing expires.
+            self.telemetry.error("mending_failed", fault, key=manifest.key)
+            return False
 
     def _halt(self, lost: list[Manifest], now: datetime) -> None:
         pk, sk = _HALT

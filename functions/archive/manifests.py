@@ -5,6 +5,7 @@
 | manifest | `A#yyyymm` | `dd#part` | `writing` → `committed` (from here on readers trust it) → `done` (its messages are marked) |
 | pending pointer | `A#pending` | part | from the intent until the part is done or discarded: recovery finds parts by it |
 | removal | `A#removals` | key of a part's object | the part no longer counts, and its object must go |
+| loss | `A#lost` | part | the part was lost after its commit; its messages are filed anew (`refiled`: when they all were) |
 | copy | `A#copies` | day and part | the part is committed, and not known to have its second copy |
 | fence | `A#run` | `fence` | the run that began last |
 
@@ -30,10 +31,11 @@ from functions.common.wire import plain
 
 REMOVALS_PK = "A#removals"
 COPIES_PK = "A#copies"
+LOST_PK = "A#lost"
 _PENDING = "A#pending"
 _FENCE = ("A#run", "fence")
 
-State = Literal["writing", "committed", "done"]
+State = Literal["writing", "committed", "done", "lost"]
 
 
 class Superseded(Exception):
@@ -120,14 +122,18 @@ class Ledger:
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Let a proven part count; `Superseded`."""
-        update = self._while_writing(manifest) | {"UpdateExpression": "SET #state = :committed"}
+        update = self._while_in("writing", manifest) | {"UpdateExpression": "SET #state = :committed"}
         update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
         self._while_fenced(manifest.run, {"Update": update}, *self._to_copy(manifest))
         return replace(manifest, state="committed")
 
     def done(self, manifest: Manifest) -> None:
-        """Note that every message of a committed part is marked."""
-        self.table.update(*keys.manifest_key(manifest.day, manifest.part), "SET #state = :done", values={":done": "done"})
+        """Note that every message of a committed part is marked; `Superseded` when a later run took it out of the ledger meanwhile."""
+        key = keys.manifest_key(manifest.day, manifest.part)
+        try:
+            self.table.update(*key, "SET #state = :done", values={":done": "done"}, condition="attribute_exists(pk)")
+        except ConditionFailed:
+            raise Superseded(manifest.run) from None
         self.forget(manifest.part)
 
     def pending(self) -> Iterator[Pending]:
@@ -156,11 +162,11 @@ class Ledger:
 
     def discard(self, manifest: Manifest, run: str) -> None:
         """Remove, for `run`, the manifest of a part that was never committed; `Superseded`."""
-        self._while_fenced(run, {"Delete": self._while_writing(manifest)})
+        self._while_fenced(run, {"Delete": self._while_in("writing", manifest)})
 
     def replace(self, old: Manifest, new: Manifest) -> Manifest:
         """Let a proven part count in the place of another, whose object is noted for removal; `Superseded`."""
-        update = self._while_writing(new) | {"UpdateExpression": "SET #state = :committed"}
+        update = self._while_in("writing", new) | {"UpdateExpression": "SET #state = :committed"}
         update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
         self._while_fenced(new.run, {"Update": update}, *self._gone(old), *self._to_copy(new))
         return replace(new, state="committed")
@@ -168,6 +174,24 @@ class Ledger:
     def drop(self, manifest: Manifest, run: str) -> None:
         """Let a part no longer count, and note its object for removal; `Superseded`."""
         self._while_fenced(run, *self._gone(manifest))
+
+    def strike(self, manifest: Manifest, run: str, now: datetime) -> None:
+        """Let a part that is lost no longer count, and remember the loss: what was marked with its name is in no part; `Superseded`."""
+        loss = {**_manifest_item(replace(manifest, state="lost")), "pk": LOST_PK, "sk": manifest.part, "since": to_iso(now)}
+        delete, note = self._gone(manifest)
+        # Whoever wrote it may be alive and mark its messages still; if that has come to its end, the conversations leave the index.
+        delete["Delete"] |= self._while_in("committed", manifest)
+        self._while_fenced(run, delete, note, self._put_new(loss), {"Delete": self._at((_PENDING, manifest.part))})
+
+    def open_losses(self) -> Iterator[Manifest]:
+        """Lost parts of whose messages it is not yet known that they were all filed anew."""
+        yield from (_manifest_from(item) for item in self.table.query("pk = :pk", {":pk": LOST_PK}) if "refiled" not in item)
+
+    def close_losses(self, before: datetime, now: datetime) -> None:
+        """Note that every message received before `before` is filed: a lost part that held no others is made good."""
+        for manifest in self.open_losses():
+            if manifest.last < before:
+                self.table.update(LOST_PK, manifest.part, "SET #refiled = :now", values={":now": to_iso(now)})
 
     def note_cleaned(self, manifest: Manifest, mark: str) -> None:
         """Remember that a retention rule went over a part; nothing to do when it was written anew meanwhile."""
@@ -205,11 +229,11 @@ class Ledger:
                     raise Superseded(run) from None
                 raise
 
-    def _while_writing(self, manifest: Manifest) -> dict[str, Any]:
+    def _while_in(self, state: State, manifest: Manifest) -> dict[str, Any]:
         return self._at(keys.manifest_key(manifest.day, manifest.part)) | {
-            "ConditionExpression": "#state = :writing",
+            "ConditionExpression": "#state = :was",
             "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": to_item({":writing": "writing"}),
+            "ExpressionAttributeValues": to_item({":was": state}),
         }
 
     def _put_new(self, item: Item) -> dict[str, Any]:
@@ -218,6 +242,11 @@ class Ledger:
 
     def _at(self, key: tuple[str, str]) -> dict[str, Any]:
         return {"TableName": self.table.name, "Key": to_item({"pk": key[0], "sk": key[1]})}
+
+
+def lost_parts(table: Table) -> frozenset[str]:
+    """The names of parts that were lost: an item marked with one of them is in no part."""
+    return frozenset(item["sk"] for item in table.query("pk = :pk", {":pk": LOST_PK}))
 
 
 def _manifest_item(manifest: Manifest) -> Item:

@@ -6,13 +6,14 @@ Every step may be repeated, by two runs at once too: a mark is conditional on th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from functions.archive.due import DueReader, Reading, Remainder, Stray
 from functions.archive.parts import Filed
 from functions.common import keys
 from functions.common.store import Conversation, ConversationChanged, Store
-from functions.common.table import ConditionFailed, Table
+from functions.common.table import ConditionFailed, Item, Table
 from functions.common.telemetry import Telemetry
 
 _TRIES = 5
@@ -82,7 +83,16 @@ class Marks:
         except ConditionFailed as refused:
             # Marked before a crash, or gone (expired, erased) since it was filed. In another part it must not be.
             if refused.item and refused.item["archived"] != part:
-                self.telemetry.warning("filed_twice", pk=pk, sk=sk, part=part, other=refused.item["archived"])
+                self._mark_anew(pk, sk, values, refused.item["archived"])
+
+    def _mark_anew(self, pk: str, sk: str, values: Item, other: str) -> None:
+        """Mark what is marked with another part's name, if that part was lost."""
+        if other not in self.reader.lost:
+            self.telemetry.warning("filed_twice", pk=pk, sk=sk, part=values[":part"], other=other)
+            return
+        with suppress(ConditionFailed):  # by another run, with a part of its own
+            values = values | {":other": other}
+            self.table.update(pk, sk, "SET #archived = :part, #exp = :expires", values=values, condition="#archived = :other")
 
 
 def _left(conversation: Conversation) -> Remainder:

@@ -2,6 +2,7 @@
 
 Per part: intent → object → read back and compare → commit → marks → done. Before the commit a part is nothing, and a later run removes
 it; from the commit on it counts, and a later run finishes it before it collects anything. So no message is ever filed twice or lost.
+A part whose object is lost in between, here and in the copy, is struck from the ledger: its messages are in the table, and are filed anew.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _LONGEST_RUN = timedelta(minutes=20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cabinet:
-    """What archiving works with. `retention` gives the policy in force; `reader` is new for every run."""
+    """What archiving works with. `retention` gives the policy in force; `reader` is new for every run; `mend` puts a part that is lost
+    back, if it can.
+    """
 
     ledger: Ledger
     bucket: ArchiveBucket
@@ -42,11 +45,12 @@ class Cabinet:
     removals: Removals
     retention: Callable[[], Retention]
     telemetry: Telemetry
+    mend: Callable[[Manifest], bool] = lambda _: False
 
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What one run did. `finished` and `discarded` count parts that earlier runs had left."""
+    """What one run did. `finished`, `discarded` and `lost` count parts that earlier runs had left."""
 
     run: str
     parts: list[Manifest] = field(default_factory=list)
@@ -54,6 +58,7 @@ class Summary:
     items: int = 0
     finished: int = 0
     discarded: int = 0
+    lost: int = 0
     more: bool = False
     superseded: bool = False
 
@@ -112,6 +117,8 @@ class Run:
             self.cabinet.crew.each(self.cabinet.marks.settle, self._in_time(batch.readings))
             self.summary.conversations += sum(reading.whole for reading in batch.readings)
             self.summary.items += batch.items
+        if not self.summary.more:
+            self.cabinet.ledger.close_losses(self.now - self.retention.at_latest, self.now)
 
     def _recover(self, pending: Pending) -> None:
         manifest = self.cabinet.ledger.stored(pending.day, pending.part)
@@ -119,10 +126,30 @@ class Run:
             return self._discard(pending, manifest)
         if manifest.state == "done":
             return self.cabinet.ledger.forget(pending.part)
-        self.cabinet.bucket.prove(manifest)
+        if not self._is_whole(manifest):
+            return self._strike(manifest)
         self._finish(manifest)
         self.summary.finished += 1
         return None
+
+    def _is_whole(self, manifest: Manifest) -> bool:
+        try:
+            self.cabinet.bucket.prove(manifest)
+        except ArchiveUnproven as fault:
+            self.cabinet.telemetry.error("archive_unproven", fault, run=manifest.run)
+            self.cabinet.telemetry.count({"ArchiveUnproven": 1})
+            return self.cabinet.mend(manifest)
+        return True
+
+    def _strike(self, manifest: Manifest) -> None:
+        """Let a lost part no longer count. Its conversations are still in the index, for they leave it after its marks."""
+        if manifest.replaces is None:
+            self.cabinet.ledger.strike(manifest, self.run, self.now)
+        else:
+            # What it held was marked, and left the index, with the part that it replaced: it stays in the ledger for people to see to.
+            self.cabinet.ledger.done(manifest)
+        self.summary.lost += 1
+        self.cabinet.telemetry.warning("part_lost", key=manifest.key, count=manifest.count, refiled=manifest.replaces is None)
 
     def _discard(self, pending: Pending, manifest: Manifest | None) -> None:
         if manifest is not None:
@@ -199,6 +226,7 @@ def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
         "items_read": cabinet.reader.items_read,
         "finished": summary.finished,
         "discarded": summary.discarded,
+        "lost": summary.lost,
         "more": summary.more,
         "superseded": summary.superseded,
     }

@@ -22,6 +22,7 @@ from functions.archive.holds import Holds
 from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
+from functions.archive.mending import Mender
 from functions.archive.month_end import Exporter
 from functions.archive.pack import PackSource
 from functions.archive.password import password
@@ -58,6 +59,7 @@ def cabinet() -> Cabinet:
         removals=Removals(table, (_bucket(), *((copy,) if copy else ()))),
         retention=_retention(),
         telemetry=telemetry,
+        mend=_mender().mend,
     )
 
 
@@ -87,7 +89,7 @@ def expiry_watch() -> ExpiryWatch:
         table=_table(),
         ledger=_ledger(),
         bucket=_bucket(),
-        copies=copies(),
+        mender=_mender(),
         holds=Holds(_table()),
         retention=_retention()(),
         telemetry=_telemetry(),
@@ -151,6 +153,10 @@ def _bucket() -> ArchiveBucket:
 
 def _ledger() -> Ledger:
     return Ledger(_table(), copied=_settings().copy_bucket is not None)
+
+
+def _mender() -> Mender:
+    return Mender(ledger=_ledger(), archive=_bucket(), copy=_copy_bucket(), telemetry=_telemetry())
 
 
 @cache

@@ -17,6 +17,7 @@ ACTIONS = {
     "sqs:ChangeMessageVisibilityBatch": {"sqs:ChangeMessageVisibility"},
     "events:PutEvents": {"events:PutEvents"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
+    "s3:ListObjectVersions": {"s3:ListBucketVersions"},
     "s3:HeadObject": {"s3:GetObject"},
     "s3:CreateMultipartUpload": {"s3:PutObject"},
     "s3:UploadPart": {"s3:PutObject"},
@@ -32,9 +33,10 @@ ACTIONS = {
 # Granted for what no call shows: S3 says 404 instead of 403 for a missing object only to those who may list the bucket.
 # The last is for DynamoDB, which writes its exports in the function's name.
 SILENT = {"s3:ListBucket", "s3:PutObjectAcl"}
-# Only after a crash: the object of a part that was begun by a run that died, or of one that an erasure had replaced.
+# Only after a crash: the object of a part that was begun by a run that died, or of one that an erasure had replaced; or after a loss: the
+# older version from which a part is put back (the call is GetObject's).
 RECOVERY = {
-    "archive": {"s3:DeleteObject", "s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
+    "archive": {"s3:DeleteObject", "s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObjectVersion"},
 }
 # Lambda's own event source calls these on the function's behalf; the logs are Lambda's too.
 EVENT_SOURCE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -90,13 +92,14 @@ def live_through(house: House) -> None:
 
 def practise(house: House, now: datetime) -> None:
     """The archive's other errands: a backup that is begun and seen to end, a drill, and a part that is lost near its expiry."""
+    from functions.archive.bucket import ArchiveBucket
     from functions.common import aws
 
     for hours in (0, 1):
         house.invoke("archive", {"action": "backup", "now": (now + timedelta(hours=hours)).isoformat()})
     house.invoke("archive", {"action": "drill", "now": (now + timedelta(days=20)).isoformat()})
     key = next(key for key in house.archived() if key.startswith("dt="))
-    aws.client("s3").put_object(Bucket=house.bucket, Key=key, Body=b"lost")
+    ArchiveBucket(aws.client("s3"), house.bucket).remove_for_good(key)
     house.invoke("archive", {"action": "watch", "now": (now + timedelta(days=29)).isoformat()})
 
 

@@ -19,6 +19,7 @@ from functions.archive.drill import Drill, DrillFailed
 from functions.archive.expiry import ExpiryWatch
 from functions.archive.holds import Hold, Holds
 from functions.archive.manifests import COPIES_PK, Ledger
+from functions.archive.mending import Mender
 from functions.archive.parts import ArchiveUnproven
 from functions.archive.retention import read_retention
 from functions.archive.service import Cabinet
@@ -186,16 +187,17 @@ def test_keys_of_another_store_that_do_not_fit_are_refused_by_name(secret: str) 
 # --- Expiry ---
 
 
-def watch(world: World, copies: Copies | None = None) -> ExpiryWatch:
+def watch(world: World, copy: ArchiveBucket | None = None) -> ExpiryWatch:
     cabinet = world.process()
+    telemetry = Telemetry("archive")
     return ExpiryWatch(
         table=world.table,
         ledger=cabinet.ledger,
         bucket=cabinet.bucket,
-        copies=copies,
+        mender=Mender(ledger=cabinet.ledger, archive=cabinet.bucket, copy=copy, telemetry=telemetry),
         holds=Holds(world.table),
         retention=read_retention(POLICY),
-        telemetry=Telemetry("archive"),
+        telemetry=telemetry,
         shards=SHARDS,
     )
 
@@ -261,7 +263,7 @@ def test_a_lost_part_is_put_back_from_its_copy(copied: Copied) -> None:
     copied.copies().carry_out(PLENTY)
     before = copied.world.objects()
     copied.world.s3.delete_object(Bucket=copied.world.bucket, Key=next(iter(before)))
-    assert watch(copied.world, copied.copies()).look(NEAR, PLENTY)["lost"] == []
+    assert watch(copied.world, copied.copy).look(NEAR, PLENTY)["lost"] == []
     assert copied.world.objects() == before and expires(copied.world)
 
 
@@ -270,7 +272,7 @@ def test_a_copy_that_is_damaged_too_halts_expiry(copied: Copied) -> None:
     copied.world.run(copied.process())
     key = damage(copied.world)
     copied.world.s3.put_object(Bucket="copy", Key=key, Body=b"lies")
-    assert watch(copied.world, copied.copies()).look(NEAR, PLENTY)["lost"] == [key]
+    assert watch(copied.world, copied.copy).look(NEAR, PLENTY)["lost"] == [key]
     assert copied.world.objects()[key] != b"lies"
 
 

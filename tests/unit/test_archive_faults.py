@@ -55,21 +55,6 @@ def test_a_bucket_that_refuses_lets_nothing_expire(world: World, name: str) -> N
     world.assert_archived(message_id)
 
 
-def test_a_manifest_that_lies_about_a_committed_part_lets_nothing_more_expire(world: World) -> None:
-    from functions.archive.parts import ArchiveUnproven
-
-    world.receive("anna", SETTLED)
-    cabinet = world.process()
-    cabinet.bucket.put_manifest = lambda manifest: throttled()  # type: ignore[method-assign]
-    with pytest.raises(ClientError):
-        world.run(cabinet)
-    (manifest,) = world.manifests()
-    world.table.update(manifest["pk"], manifest["sk"], "SET #sha256 = :lie", values={":lie": "0" * 64})
-    with pytest.raises(ArchiveUnproven):
-        world.run()
-    assert world.marked() == {}
-
-
 def test_a_clock_that_was_set_back_files_nothing_twice(world: World) -> None:
     message_id = world.receive("anna", SETTLED)
     world.run()

@@ -512,19 +512,6 @@ def test_an_unproven_part_lets_nothing_expire(
     world.assert_archived(message_id)
 
 
-def test_a_committed_part_that_is_gone_lets_nothing_more_expire(world: World) -> None:
-    world.receive("anna", SETTLED)
-    cabinet = world.process()
-    cabinet.bucket.put_manifest = lambda manifest: die()  # type: ignore[method-assign]
-    with pytest.raises(ProcessDied):
-        world.run(cabinet)
-    (key,) = world.objects()
-    world.s3.delete_object(Bucket=world.bucket, Key=key)
-    with pytest.raises(ArchiveUnproven):
-        world.run()
-    assert world.marked() == {}
-
-
 def small_world(cloud: Cloud) -> tuple[World, list[str]]:
     """Two channels, a conversation that goes on, a reply: enough for every kind of call."""
     world = cloud.world()
