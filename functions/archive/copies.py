@@ -6,7 +6,7 @@ what the manifest says. A copy that fails stays noted, is counted, and is tried 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,17 +23,19 @@ from functions.common.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """`copy` is the other bucket; `archive` the one that counts."""
+    """`copy` is the other bucket; `archive` the one that counts. `note_place` writes down where the copies go."""
 
     table: Table
     ledger: Ledger
     archive: ArchiveBucket
     copy: ArchiveBucket
     telemetry: Telemetry
+    note_place: Callable[[], None] = lambda: None
 
     def carry_out(self, time: Allowance) -> dict[str, Any]:
         """Copy what is noted; how many were copied and how many failed. `OutOfTime` leaves the rest noted."""
         copied = failed = 0
+        self.note_place()  # first: whatever lies there must be found by an erasure
         for day, part, key in self.noted():
             time.check()
             manifest = self.ledger.stored(day, part)

@@ -2,12 +2,12 @@
 
 In this order, each step repeatable, so that whoever calls again after a crash finishes what was begun:
 
-1. holds are asked: one that stands refuses everything (`HeldLegally`);
+1. holds are asked: one that stands refuses everything (`HeldLegally`); so does a ledger that lacks parts (`LedgerIncomplete`);
 2. everything is counted, and an open certificate written; tombstones are set, so that from here on nothing comes back;
 3. the table's items go, originals first, the conversation last;
 4. the parts that hold lines of the person are written anew without them, and the old objects, every version of them, are removed, in the
-   second copy too;
-5. everything is searched again: only when nothing is found is the certificate complete.
+   second copies too; so is what holds lines there and is in no ledger;
+5. everything is searched again: only when nothing is found, and every copy answered, is the certificate complete.
 
 What a person writes after the moment of the erasure is a new conversation's and stays. Backups of the table cannot be rewritten: they
 age out, and the certificate says when; a restore heeds the tombstones.
@@ -21,18 +21,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from functions.archive import floods
+from functions.archive.bucket import ArchiveBucket
 from functions.archive.holds import HeldLegally, Holds
 from functions.archive.manifests import Manifest, Superseded
 from functions.archive.parts import lines
 from functions.archive.rewriting import Rewriter, is_of
 from functions.archive.service import Cabinet, Run
+from functions.archive.strays import Strays
 from functions.archive.tombstones import Certificate
 from functions.common import keys
 from functions.common.clock import EPOCH, from_iso
-from functions.common.errors import Retryable
+from functions.common.errors import Retryable, Unavailable
 from functions.common.identity import Party, People
 from functions.common.table import ConditionFailed, Item, Table
-from functions.common.wire import plain
 
 # Continuous backups of the table, and exports in the backup bucket, are kept so long.
 BACKUPS_KEPT = timedelta(days=35)
@@ -43,6 +45,15 @@ _TRIES = 3
 
 class NotYetErased(Retryable):
     """Something of the person is there again, or still: the erasure is to be repeated."""
+
+
+class CopyUnreached(NotYetErased):
+    """Second copies did not answer; all else is gone. `certificate` stays open until they do."""
+
+    def __init__(self, certificate: Certificate, unreached: tuple[str, ...]) -> None:
+        super().__init__(f"no answer from the second copy {', '.join(unreached)}")
+        self.certificate = certificate
+        self.unreached = unreached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +72,8 @@ class Eraser:
         for party in parties:
             counts.update(_kind(item) for item in self._items(party.conv, until))
             counts["memberships"] += self._memberships(party.conv)
-        wanted = is_of(frozenset(party.conv for party in parties), until)
+        counts["campaigns"] = sum(1 for _ in floods.sent_by(self.table, _convs(parties), until))
+        wanted = is_of(_convs(parties), until)
         for manifest in self._parts(parties, until):
             count = sum(map(wanted, lines(self.cabinet.bucket.whole(manifest))))
             counts.update({"archived_messages": count, "parts": count > 0})
@@ -72,20 +84,38 @@ class Eraser:
         a crash, call again. `run` names the run that rewrites parts.
         """
         self._refuse_if_held(parties, now)
+        strays = Strays(self.cabinet.ledger, {party.channel for party in parties})
+        strays.refuse_lost(self.cabinet.bucket, set(self.cabinet.removals.noted()))
         certificate = self._begun(parties, certificate_id, now)
         if certificate.complete:
             return certificate
         self.step("table")
         for party in parties:
             self._erase_items(party.conv, certificate.at)
+        floods.forget(self.table, _convs(parties), certificate.at)
         self.step("archive")
         self._erase_lines(parties, certificate.at, run, now)
         self.step("copies")
-        objects = self.cabinet.removals.carry_out()
+        wanted = is_of(_convs(parties), certificate.at)
+        objects = strays.remove(self.cabinet.bucket, wanted)
+        removed = self.cabinet.removals.carry_out()
+        cleared, silent = self._clear_copies(strays, wanted)
         self.step("search")
         if left := self.found(parties, until=certificate.at):
             raise NotYetErased(", ".join(f"{count} {kind}" for kind, count in sorted(left.items())))
-        return self._completed(certificate, objects, now)
+        if unreached := tuple(sorted({*removed.unreached, *silent})):
+            raise CopyUnreached(certificate, unreached)
+        return self._completed(certificate, objects + removed.objects + cleared, now)
+
+    def _clear_copies(self, strays: Strays, wanted: Callable[[bytes], bool]) -> tuple[int, list[str]]:
+        """Remove what second copies hold of the person beside the parts that count: how many objects, and which did not answer."""
+        objects, silent = 0, []
+        for copy in self.cabinet.removals.copies:
+            try:
+                objects += strays.remove(copy, wanted)
+            except Unavailable:
+                silent.append(copy.name)
+        return objects, silent
 
     def _refuse_if_held(self, parties: tuple[Party, ...], now: datetime) -> None:
         held = self.holds.all()
@@ -114,6 +144,7 @@ class Eraser:
         nothing has come since.
         """
         tombstones = self.cabinet.tombstones
+        tombstones.bring_back()
         marks = tuple(sorted(tombstones.hash_of(party.conv) for party in parties))
         known = [certificate for certificate in tombstones.certificates(EPOCH) if certificate.conversations == marks]
         begun = [certificate for certificate in known if certificate.complete is None]
@@ -132,13 +163,18 @@ class Eraser:
     def _completed(self, certificate: Certificate, objects: int, now: datetime) -> Certificate:
         counts = certificate.counts | ({"objects": objects} if objects else {})
         done = replace(certificate, counts=counts, complete=now)
-        for bucket in self.cabinet.removals.buckets:
-            bucket.put_note("_erasures/salt.json", {"salt": self.cabinet.tombstones.salt})
-            bucket.put_note(f"_erasures/{done.id}.json", {"version": 1, **plain(done)})
+        self._write_into(self.cabinet.removals.copies, certificate, done)
         self.cabinet.tombstones.keep(done)
         self.cabinet.telemetry.info("erased", certificate=done.id, **done.counts)
         self.cabinet.telemetry.count({"Erasures": 1})
         return done
+
+    def _write_into(self, copies: list[ArchiveBucket], certificate: Certificate, done: Certificate) -> None:
+        for copy in copies:
+            try:
+                self.cabinet.tombstones.write_down(done, copy)
+            except Unavailable:
+                raise CopyUnreached(certificate, (copy.name,)) from None
 
     # --- The table ---
 
@@ -194,9 +230,13 @@ class Eraser:
         # As the run that may write: no part that is being written now can still be committed with the person in it.
         Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000).take_over()
         rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=run, now=now)
-        unwanted = is_of(frozenset(party.conv for party in parties), until)
+        unwanted = is_of(_convs(parties), until)
         for manifest in self._parts(parties, until):
             rewriter.without(manifest, unwanted)
+
+
+def _convs(parties: tuple[Party, ...]) -> frozenset[str]:
+    return frozenset(party.conv for party in parties)
 
 
 def _slim(item: Item) -> Item:

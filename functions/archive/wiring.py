@@ -10,10 +10,11 @@ from random import Random
 from secrets import token_hex
 from typing import TypeVar
 
+from functions.archive import places
 from functions.archive.backup import Backup
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.cleaning import Sweep
-from functions.archive.copies import Copies, read_copy_keys
+from functions.archive.copies import Copies
 from functions.archive.crew import Crew
 from functions.archive.drill import Drill
 from functions.archive.due import DueReader
@@ -32,12 +33,11 @@ from functions.archive.retention import Retention, read_retention
 from functions.archive.service import Cabinet
 from functions.archive.settings import Settings
 from functions.archive.tombstones import Tombstones
-from functions.common.aws import client, s3_elsewhere
+from functions.common.aws import client
 from functions.common.bundle import Bundle, BundleSource, fetch_from_s3
 from functions.common.calendar import Calendar, read_calendars
 from functions.common.clock import system_clock
 from functions.common.dynamo_store import DynamoStore
-from functions.common.errors import aws_faults
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 
@@ -55,8 +55,8 @@ def cabinet() -> Cabinet:
         reader=reader,
         marks=Marks(table, DynamoStore(table, shards=settings.index_shards), reader, telemetry),
         crew=Crew(settings.writers),
-        tombstones=Tombstones(table),
-        removals=Removals(table, (_bucket(), *((copy,) if copy else ()))),
+        tombstones=Tombstones(table, _bucket()),
+        removals=Removals(table, (_bucket(), *((copy,) if copy else ())), telemetry),
         retention=_retention(),
         telemetry=telemetry,
         mend=_mender().mend,
@@ -80,7 +80,14 @@ def copies() -> Copies | None:
     copy = _copy_bucket()
     if copy is None:
         return None
-    return Copies(table=_table(), ledger=_ledger(), archive=_bucket(), copy=copy, telemetry=_telemetry())
+    return Copies(
+        table=_table(),
+        ledger=_ledger(),
+        archive=_bucket(),
+        copy=copy,
+        telemetry=_telemetry(),
+        note_place=lambda: places.note(_bucket(), _copy_place(copy.name)),
+    )
 
 
 def expiry_watch() -> ExpiryWatch:
@@ -161,16 +168,17 @@ def _mender() -> Mender:
 
 @cache
 def _copy_bucket() -> ArchiveBucket | None:
+    named = _settings().copy_bucket
+    return (
+        None if named is None else places.bucket_at(_copy_place(named), lambda name: password(client("secretsmanager"), name))
+    )
+
+
+def _copy_place(bucket: str) -> places.Place:
     settings = _settings()
-    if settings.copy_bucket is None:
-        return None
-    keys: dict[str, str] = {}
-    if settings.copy_secret is not None:
-        with aws_faults("GetSecretValue"):
-            answer = client("secretsmanager").get_secret_value(SecretId=settings.copy_secret)
-        keys = read_copy_keys(answer["SecretString"])
-    there = s3_elsewhere(endpoint=settings.copy_endpoint, region=settings.copy_region, **keys)
-    return ArchiveBucket(there, settings.copy_bucket)
+    return places.Place(
+        bucket=bucket, region=settings.copy_region, endpoint=settings.copy_endpoint, secret=settings.copy_secret
+    )
 
 
 @cache

@@ -16,6 +16,7 @@ from infra.cli.place import BucketName, Json, Shards, TableName, one_line, say, 
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterable
 
     from functions.archive.erasure import Eraser
     from functions.archive.service import Cabinet
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from functions.common.identity import Party
 
 Copies = Annotated[
-    list[str] | None, typer.Option("--copy", envvar="COPY_BUCKET", help="The bucket of the archive's second copy.")
+    list[str] | None,
+    typer.Option("--copy", envvar="COPY_BUCKET", help="A second copy that the archive did not note itself, by its bucket."),
 ]
 Also = Annotated[list[str] | None, typer.Option(help="Another contact of the person: CHANNEL/ACCOUNT/ID.")]
 TRIES = 3
@@ -54,7 +56,7 @@ def export_person(
         vault = Vault(client("kms"), vault_key, clock=system_clock) if vault_key else None
         parties = _parties(table, contact, also)
         _noted(table, parties, "export", now)
-        dossier = Dossier(known, _cabinet(table, (bucket,), shards), people_of(table), vault, now=now)
+        dossier = Dossier(known, _cabinet(table, bucket, shards), people_of(table), vault, now=now)
         content = zipped(dossier.members(parties), password=password(client("secretsmanager"), secret), made_at=now)
         size = written(to, content)
     told = {"file": str(to), "bytes": size, "conversations": len(parties), "held": dossier.counts}
@@ -86,7 +88,7 @@ def erase_person(
 
     with one_line():
         now = system_clock()
-        archive = _cabinet(table, (bucket, *(copy or ())), shards)
+        archive = _cabinet(table, bucket, shards, copy or ())
         eraser, parties = _eraser(table, archive), _parties(table, contact, also)
         if dry_run:
             return _told(eraser.found(parties, until=now), parties, as_json=as_json)
@@ -96,17 +98,28 @@ def erase_person(
         _asked(parties, yes=yes)
         intent.note(parties)
         try:
-            done = _erased(eraser, parties, now)
+            done, unreached = _erased(eraser, parties, now)
         except HeldLegally:
             intent.done()
             raise
         packs = remove_packs(client("s3"), export_bucket)
         path = certificate or Path(f"erasure-{done.id}.json")
-        said = certified(done, packs, path)
-        intent.done()
+        said = certified(done, packs, path, unreached) | {"file": str(path)}
+        if not unreached:
+            intent.done()
+    say(said | {"search_afterwards": 0}, _outcome(done, packs, path, unreached), as_json=as_json)
+    if unreached:
+        raise typer.Exit(1)
+    return None
+
+
+def _outcome(done: Certificate, packs: int, path: Path, unreached: tuple[str, ...]) -> str:
     gone = ", ".join(f"{count} {kind}" for kind, count in sorted(done.counts.items())) or "nothing was held"
-    words = f"erased: {gone}; {packs} packs removed. A search of table, parts and copies afterwards found nothing. Certificate: {path}"
-    return say(said | {"file": str(path), "search_afterwards": 0}, words, as_json=as_json)
+    if unreached:
+        why = f"the second copy {', '.join(unreached)} did not answer: run this again, in this folder, when it does"
+        return f"INCOMPLETE: {gone}; {packs} packs removed; {why}. Certificate: {path}"
+    proof = "A search of table, parts and copies afterwards found nothing"
+    return f"erased: {gone}; {packs} packs removed. {proof}. Certificate: {path}"
 
 
 def _parties(table: str, contact: tuple[str, str, str], also: list[str] | None) -> tuple[Party, ...]:
@@ -122,16 +135,19 @@ def _parties(table: str, contact: tuple[str, str, str], also: list[str] | None) 
     return tuple(dict.fromkeys(found for each in meant for found in parties_of(people, each)))
 
 
-def _cabinet(table: str, buckets: tuple[str, ...], shards: int) -> Cabinet:
+def _cabinet(table: str, bucket: str, shards: int, named: Iterable[str] = ()) -> Cabinet:
     from functions.archive.bucket import ArchiveBucket
+    from functions.archive.password import password
     from functions.archive.retention import read_retention
     from functions.common.aws import client
     from infra.cli.bundle import read_sections
     from infra.records.person import cabinet
     from infra.records.quiet import OnStderr
+    from infra.records.second_copies import second_copies
 
-    s3, retention = client("s3", read_seconds=60), read_retention(read_sections()["retention"])
-    return cabinet(table_of(table), tuple(ArchiveBucket(s3, name) for name in buckets), retention, OnStderr(), shards=shards)
+    archive, retention = ArchiveBucket(client("s3", read_seconds=60), bucket), read_retention(read_sections()["retention"])
+    copies = second_copies(archive, named, lambda name: password(client("secretsmanager"), name))
+    return cabinet(table_of(table), archive, copies, retention, OnStderr(), shards=shards)
 
 
 def _eraser(table: str, archive: Cabinet) -> Eraser:
@@ -146,14 +162,19 @@ def _step(stage: str) -> None:
     print(f"{stage} …", file=sys.stderr, flush=True)
 
 
-def _erased(eraser: Eraser, parties: tuple[Party, ...], now: datetime) -> Certificate:
-    """The complete certificate. What comes in the way (a message that arrives, a nightly run) is tried over a few times."""
-    from functions.archive.erasure import NotYetErased
+def _erased(eraser: Eraser, parties: tuple[Party, ...], now: datetime) -> tuple[Certificate, tuple[str, ...]]:
+    """The certificate, and the second copies without whose answer it is not complete. What comes in the way (a message that arrives, a
+    nightly run) is tried over a few times.
+    """
+    from functions.archive.erasure import CopyUnreached, NotYetErased
 
     left = ""
     for _ in range(TRIES):
         try:
-            return eraser.erase(parties, certificate_id=token_hex(8), run=f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}", now=now)
+            run = f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}"
+            return eraser.erase(parties, certificate_id=token_hex(8), run=run, now=now), ()
+        except CopyUnreached as fault:
+            return fault.certificate, fault.unreached
         except NotYetErased as fault:
             left = str(fault)
             _step(f"once more: {left}")

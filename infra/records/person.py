@@ -14,6 +14,8 @@ from typing import Any
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.crew import Crew
 from functions.archive.due import DueReader
+from functions.archive.floods import sent_by
+from functions.archive.holds import Holds
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.parts import lines
@@ -25,12 +27,13 @@ from functions.common import keys
 from functions.common.clock import EPOCH
 from functions.common.dynamo_store import DynamoStore
 from functions.common.errors import aws_faults
-from functions.common.identity import Party, People
+from functions.common.identity import Link, Party, People
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 from functions.common.vault import SealBroken, Vault
 from functions.common.wire import dumps, plain
 from infra.records.errors import RecordsFault
+from infra.records.second_copies import SecondCopies
 
 _MODE = 0o100600
 
@@ -45,18 +48,18 @@ def parties_of(people: People, named: Party) -> tuple[Party, ...]:
 
 
 def cabinet(
-    table: Table, buckets: tuple[ArchiveBucket, ...], retention: Retention, telemetry: Telemetry, *, shards: int
+    table: Table, archive: ArchiveBucket, copies: SecondCopies, retention: Retention, telemetry: Telemetry, *, shards: int
 ) -> Cabinet:
-    """What the archive works with, for an operator: the first of `buckets` is the archive, the others are copies of it."""
+    """What the archive works with, for an operator."""
     reader = DueReader(table, shards, telemetry)
     return Cabinet(
-        ledger=Ledger(table, copied=len(buckets) > 1),
-        bucket=buckets[0],
+        ledger=Ledger(table, copied=bool(copies.places)),
+        bucket=archive,
         reader=reader,
         marks=Marks(table, DynamoStore(table, shards=shards), reader, telemetry),
         crew=Crew(8),
-        tombstones=Tombstones(table),
-        removals=Removals(table, buckets),
+        tombstones=Tombstones(table, archive),
+        removals=Removals(table, (archive, *copies.opened), telemetry, tuple(copies.silent)),
         retention=lambda: retention,
         telemetry=telemetry,
     )
@@ -112,9 +115,12 @@ def remove_packs(s3: Any, bucket: str) -> int:
     return gone
 
 
-def certified(certificate: Certificate, packs: int, path: Path) -> dict[str, Any]:
-    """The certificate as a file: counts, times and salted hashes, and nothing by which anybody could be known."""
+def certified(certificate: Certificate, packs: int, path: Path, unreached: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The certificate as a file: counts, times and salted hashes, and nothing by which anybody could be known. It says `incomplete`,
+    with the second copies that were not reached, until they are.
+    """
     said = {"version": 1, **plain(certificate), "counts": certificate.counts, "packs_removed": packs}
+    said |= {"complete": None, "incomplete": list(unreached)} if unreached else {}
     rough = path.with_name(f".{path.name}.coming")
     rough.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     rough.replace(path)
@@ -140,6 +146,8 @@ class Dossier:
         yield "originals.jsonl", self._written("originals", self._originals(parties))
         yield "actions.jsonl", self._written("actions", self._items(parties, "Z#"))
         yield "links.jsonl", self._written("links", self._links(parties))
+        yield "campaigns.jsonl", self._written("campaigns", self._campaigns(parties))
+        yield "holds.jsonl", self._written("holds", self._holds(parties))
         yield "archived.jsonl", self._written("archived", self._lines(parties))
 
     def _written(self, kind: str, found: Iterator[Any]) -> Iterator[bytes]:
@@ -166,7 +174,25 @@ class Dossier:
 
     def _links(self, parties: tuple[Party, ...]) -> Iterator[Any]:
         for party in parties:
-            yield from ({"of": plain(party), **plain(link)} for link in self._people.known(party.conv))
+            links = dict.fromkeys((*self._people.known(party.conv), *self._own(party.conv)))
+            yield from ({"of": plain(party), **plain(link)} for link in links)
+
+    def _own(self, conv: str) -> Iterator[Link]:
+        """That a platform vouches for the person's ids, whoever else they name."""
+        conversation = self._people.store.conversation(conv)
+        for mark in conversation.vouched if conversation else ():
+            yield from (link for link in self._people.links.members(mark) if link.party.conv == conv)
+
+    def _campaigns(self, parties: tuple[Party, ...]) -> Iterator[Any]:
+        """Texts of theirs that others sent too; the others are nobody's business."""
+        mine = {party.conv for party in parties}
+        for item in sent_by(self._table, mine, self._now):
+            yield item | {"senders": sorted(mine & item["senders"])}
+
+    def _holds(self, parties: tuple[Party, ...]) -> Iterator[Any]:
+        held = Holds(self._table).all()
+        found = (held.on_contact(party.conv, party.channel, party.contact) for party in parties)
+        yield from (plain(hold) for hold in dict.fromkeys(filter(None, found)))
 
     def _lines(self, parties: tuple[Party, ...]) -> Iterator[Any]:
         wanted = tuple(f'"message_id":"{party.conv}.'.encode() for party in parties)

@@ -183,7 +183,7 @@ class World:
             reader=reader,
             marks=Marks(self.table, self.store, reader, telemetry),
             crew=Crew(1),
-            tombstones=Tombstones(self.table),
+            tombstones=Tombstones(self.table, found),
             removals=Removals(self.table, (found,)),
             retention=lambda: policy,
             telemetry=telemetry,
