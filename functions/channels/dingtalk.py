@@ -161,6 +161,7 @@ def _message(said: Said, fields: Fields, payload: Payload) -> Message:
         text=said.text,
         attachments=said.attachments,
         mentions=_mentioned(fields),
+        reply_to=said.reply_to,
         conversation_kind="group" if str(fields.get("conversationType")) == "2" else "dm",
         thread_id=json_fields.optional_id(fields, "conversationId"),
         sent_at=sent_at,

@@ -24,7 +24,8 @@ from functions.channels.codecs.constant_time import fresh, unix_time
 from functions.channels.codecs.hmac_raw_body import holds
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable, loggable, optional_id, required_id, table
 from functions.channels.codecs.leased_send import TokenRefused
-from functions.channels.codecs.timestamp import closes_at, sent_at
+from functions.channels.codecs.tiktok_content import Said
+from functions.channels.codecs.timestamp import SentAt, closes_at, sent_at
 from functions.channels.contract import (
     TEXT_ONLY,
     AccessToken,
@@ -147,23 +148,24 @@ def _outcome(payload: Payload) -> Outcome:
     native_id = optional_id(content, "message_id")
     if optional_id(body, "user_openid") != ours:
         return Ignored("another_account", native_id)
+    arrival = tiktok_content.arrival(content) if event == tiktok_content.ARRIVED else None
     # `im_receive_msg_eu` announces what a person in Europe wrote.
-    if not event.startswith("im_receive_msg"):
+    if arrival is None and not event.startswith("im_receive_msg"):
         return Ignored(_EVENTS.get(event, event), native_id)
     if optional_id(table(content, "from_user"), "id") == ours:
         return Ignored("echo", native_id)
-    return _message(content, payload)
+    return _message(content, arrival, payload)
 
 
-def _message(content: Fields, payload: Payload) -> Message:
+def _message(content: Fields, arrival: Said | None, payload: Payload) -> Message:
     request, credentials = payload.verified.request, payload.verified.credentials
-    person, native_id = required_id(table(content, "from_user"), "id"), required_id(content, "message_id")
-    sent, said = sent_at(content.get("timestamp"), request.received_at), tiktok_content.said(content)
+    person = required_id(table(content, "from_user"), "id")
+    native_id = optional_id(content, "message_id") if arrival else required_id(content, "message_id")
+    sent, said = sent_at(content.get("timestamp"), request.received_at), arrival or tiktok_content.said(content)
     conversation = required_id(content, "conversation_id")
-    closes = closes_at(sent, request.received_at, WINDOW)
-    window = ReplyWindow(mode="window", expires_at=closes, max_replies=REPLIES, token=conversation)
+    identity = native_id or f"{tiktok_content.ARRIVED} {said.referral.ad_id if said.referral else ''}"
     return Message(
-        message_id=keys.message_id("tiktok_business", payload.account, person, sent.at, native_id),
+        message_id=keys.message_id("tiktok_business", payload.account, person, sent.at, identity),
         channel="tiktok_business",
         account=payload.account,
         contact=Contact(
@@ -177,14 +179,23 @@ def _message(content: Fields, payload: Payload) -> Message:
         text=said.text,
         attachments=said.attachments,
         link=said.link,
+        interactive=said.interactive,
+        referral=said.referral,
         reply_to=said.reply_to,
         thread_id=conversation,
         sent_at=sent.at,
         time_precision=sent.precision,
         received_at=request.received_at,
-        reply=window if _sends(credentials) else ReplyWindow(mode="none"),
+        # An arrival opens no window: only what the person writes does.
+        reply=_window(sent, conversation, request.received_at)
+        if _sends(credentials) and not arrival
+        else ReplyWindow(mode="none"),
         verification=payload.verified.verification,
     )
+
+
+def _window(sent: SentAt, conversation: str, received_at: datetime) -> ReplyWindow:
+    return ReplyWindow(mode="window", expires_at=closes_at(sent, received_at, WINDOW), max_replies=REPLIES, token=conversation)
 
 
 def _post(reply: OutgoingReply, credentials: TiktokBusinessCredentials, token: str, outbound: Outbound) -> SendResult:

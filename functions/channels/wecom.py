@@ -89,7 +89,7 @@ def _message(said: Said, fields: Fields, payload: Payload) -> Message:
         raw_kind=said.raw_kind,
         native_id=fields.get("MsgId"),
         text=said.text,
-        attachments=(said.attachment,) if said.attachment else (),
+        attachments=wx_messages.kept(said.attachment, sent_at),
         location=said.location,
         interactive=said.interactive,
         link=said.link,

@@ -28,6 +28,7 @@ from functions.channels.codecs import (
 from functions.channels.codecs.constant_time import unix_time
 from functions.channels.codecs.json_fields import FieldUnreadable
 from functions.channels.codecs.wecom_callback import WecomCallback, WecomCredentials
+from functions.channels.codecs.wecom_kf_messages import Said
 from functions.channels.contract import (
     Credentials,
     HttpResult,
@@ -182,8 +183,9 @@ def _item(item: Any, task: PullTask, credentials: WecomKfCredentials, now: datet
             return said
         contact = json_fields.optional_id(item, "external_userid")
         return sightings.answered(said, (task.channel, task.account, contact), said.native_id, None, now)
-    contact, native_id = json_fields.required_id(item, "external_userid"), json_fields.required_id(item, "msgid")
-    open_kfid = json_fields.optional_id(item, "open_kfid") or task.source
+    whose = json_fields.table(item, "event") if said.entered else item  # an event names customer and account inside
+    contact, native_id = json_fields.required_id(whose, "external_userid"), json_fields.required_id(item, "msgid")
+    open_kfid = json_fields.optional_id(whose, "open_kfid") or task.source
     sent_at = platform_time.believable(unix_time(json_fields.optional_id(item, "send_time")), now)
     return Message(
         message_id=keys.message_id("wecom_kf", task.account, contact, sent_at, native_id),
@@ -195,17 +197,24 @@ def _item(item: Any, task: PullTask, credentials: WecomKfCredentials, now: datet
         native_id=native_id,
         native_event_id=task.announcement,
         text=said.text,
-        attachments=(said.attachment,) if said.attachment else (),
+        attachments=wx_messages.kept(said.attachment, sent_at or now),
         location=said.location,
         interactive=said.interactive,
         link=said.link,
+        referral=said.referral,
         thread_id=open_kfid,
         sent_at=sent_at,
         time_precision="s" if sent_at else "none",
         received_at=now,
-        reply=ReplyWindow(mode="window", token=open_kfid, expires_at=(sent_at or now) + WINDOW, max_replies=REPLIES),
+        reply=_window(said, open_kfid, sent_at or now),
         verification=PULLED,
     )
+
+
+def _window(said: Said, open_kfid: str, since: datetime) -> ReplyWindow:
+    if said.entered:
+        return ReplyWindow(mode="none")
+    return ReplyWindow(mode="window", token=open_kfid, expires_at=since + WINDOW, max_replies=REPLIES)
 
 
 def _external(contact: str, credentials: WecomKfCredentials) -> ContactId:

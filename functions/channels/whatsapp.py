@@ -9,6 +9,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,8 @@ from functions.common import keys
 from functions.common.message import Message, ReplyWindow
 
 WINDOW = timedelta(hours=24)
+# How long the ids of media in webhooks are good. https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media/
+MEDIA_KEPT = timedelta(days=7)
 # Lists of `value` that hold no message of a person to us: what of ours they are is the kind that is counted.
 _OTHERS = {"statuses": "receipt", "message_echoes": "echo", "calls": "call", "user_preferences": "preference"}
 
@@ -174,7 +177,9 @@ def _message(message: Fields, who: Sender, payload: Payload) -> Message:
         raw_kind=said.raw_kind,
         native_id=wamid,
         text=said.text,
-        attachments=said.attachments,
+        attachments=tuple(
+            replace(each, url_expires_at=closes_at(sent, request.received_at, MEDIA_KEPT)) for each in said.attachments
+        ),
         location=said.location,
         sticker=said.sticker,
         interactive=said.interactive,

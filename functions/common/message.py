@@ -40,7 +40,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A picture, recording or file. Sizes in bytes and pixels; `needs_download` when the platform's link expires."""
+    """A picture, recording or file. Sizes in bytes and pixels; `needs_download` when the platform's link expires.
+
+    `url_expires_at`: until when the platform hands it out, by its link or by its `media_id`, where it says so.
+    """
 
     kind: str
     media_id: str | None = None

@@ -34,13 +34,21 @@ EVIDENCE: dict[str, Evidence] = {
         "webhooks are not signed; sending: the vendor's worked example",
         ("unit/test_cloud_signatures.py", "def test_alibabas_worked_example_is_reproduced"),
     ),
-    "dingtalk": Evidence(_kinds("file image mixed text video voice"), "none: the formula of the vendor's page", None),
+    "dingtalk": Evidence(
+        _kinds("file image mixed text video voice"),
+        "a value made by `nonebot-adapter-ding`",
+        ("unit/test_dingtalk.py", "def test_the_signature_is_that_of_an_adapter_that_verifies_the_same_webhooks"),
+    ),
     "douyin": Evidence(_kinds("image interactive sticker text video"), "none: the formula of the vendor's page", None),
-    "email": Evidence(_kinds("file link mixed text"), "none: the vendor's page; RSA by `cryptography`", None),
+    "email": Evidence(
+        _kinds("file link mixed text"),
+        "posts that the vendor's `sns-validator` took",
+        ("unit/test_email.py", "def test_what_amazons_own_validator_takes_holds_and_no_more"),
+    ),
     "feishu": Evidence(
         _kinds("contact file image location mixed sticker text video voice"),
-        "encryption: the vendor's example; signature: none",
-        ("unit/test_feishu.py", "def test_the_vendors_vector_is_decrypted"),
+        "a webhook that the vendor's `lark-oapi` took; encryption: the vendor's example too",
+        ("unit/test_feishu.py", "def test_what_the_vendors_sdk_takes_is_taken_and_read"),
     ),
     "generic": Evidence(
         ("all",), "`standardwebhooks`, and its vector", ("unit/test_generic.py", "from standardwebhooks import Webhook")
@@ -72,7 +80,7 @@ EVIDENCE: dict[str, Evidence] = {
         "webhooks are not signed; sending: a value made by the vendor's SDK",
         ("unit/test_cloud_signatures.py", "def test_a_signature_is_that_of_tencents_own_sdk"),
     ),
-    "tiktok_business": Evidence(_kinds("image link text"), "none: Chatwoot's reading", None),
+    "tiktok_business": Evidence(_kinds("image interactive link text"), "none: the formula of the vendor's page", None),
     "twilio": Evidence(
         _kinds("contact file image interactive location mixed text video voice"),
         "`twilio`, and its vectors",
@@ -89,7 +97,7 @@ EVIDENCE: dict[str, Evidence] = {
         ("unit/test_wecom.py", "def test_the_vendors_samples_are_verified_and_read_as_they_came"),
     ),
     "wecom_kf": Evidence(
-        _kinds("contact file image link location text video voice"),
+        _kinds("contact file image interactive link location order text video voice"),
         "callbacks: `wechatpy`; messages: none",
         ("fakes/wecom_accounts.py", "from wechatpy"),
     ),

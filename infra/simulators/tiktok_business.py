@@ -99,6 +99,13 @@ class TiktokBusinessSimulator:
         content = self._content(contact, self._business(), kind=kind, said=said, native_id=native_id, at=at) | more
         return self.event("im_receive_msg", content, at=at)
 
+    def arrival(self, contact: str, referral: Mapping[str, Any], *, at: datetime | None = None) -> Webhook:
+        """A person came by an advertisement (`source` ad, `ad`) or a short link, and has not written: there is no message."""
+        at = at or self._now()
+        content = self._content(contact, self._business(), kind="none", said=None, native_id="none", at=at)
+        told = {name: value for name, value in content.items() if name not in ("type", "message_id")}
+        return self.event("im_referral_msg", told | {"referral": dict(referral)}, at=at)
+
     def echo(self, contact: str, text: str, *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
         """Our own message to a person, told back to us."""
         at = at or self._now()

@@ -31,7 +31,7 @@ from functions.channels.dingtalk import ADAPTER, DingtalkCredentials, session_we
 from functions.common import wire
 from functions.common.clock import to_ms
 from functions.common.errors import MalformedPayload
-from functions.common.message import Attachment, ContactId, Message
+from functions.common.message import Attachment, ContactId, Message, ReplyTo
 from functions.ingest.replay import ReplayMemory
 from infra.simulators.contract import ApiAnswer, Webhook
 from infra.simulators.dingtalk import ROBOT, DingtalkSimulator, refusal
@@ -87,6 +87,11 @@ def test_the_signature_is_the_documented_one() -> None:
     assert sign(SecretStr(secret), timestamp) == expected
     headers = {"timestamp": str(to_ms(NOW)), "sign": sign(SecretStr(secret), str(to_ms(NOW)))}
     assert simulator().signed({}).headers["sign"] == headers["sign"]
+
+
+def test_the_signature_is_that_of_an_adapter_that_verifies_the_same_webhooks() -> None:
+    """`calc_hmac_base64` of nonebot-adapter-ding 2.0.0a16, which refuses a robot's webhook whose `sign` is not this."""
+    assert sign(SecretStr("this-is-a-robot-secret"), "1795334400000") == "1y5Qg6yz+uvmfzYGEgL7FuhB855C5swrHemPw83kLys="
 
 
 def test_what_is_signed_is_said_honestly() -> None:
@@ -191,6 +196,26 @@ def test_media_are_recorded_and_not_fetched() -> None:
     assert (film.kind, film.attachments[0].duration_ms) == ("video", None)
     paper = only(parse(sim.content(ANN, "file", {"downloadCode": "d4", "fileName": "发票.pdf", "fileId": "1"})))
     assert (paper.kind, paper.attachments[0].filename) == ("file", "发票.pdf")
+
+
+@pytest.mark.parametrize(
+    ("quoted", "expected"),
+    [
+        ({"msgId": "m0", "content": {"text": "几点开门?"}}, ReplyTo(native_id="m0", text="几点开门?")),
+        ({"msgId": "m0", "content": "几点开门?"}, ReplyTo(native_id="m0", text="几点开门?")),
+        ({"msgId": "m0", "msgType": "picture", "content": {"downloadCode": "d"}}, ReplyTo(native_id="m0")),
+        (
+            {"msgId": 7, "content": {"richText": [{"text": "一"}, {"downloadCode": "d"}, {"content": "二"}]}},
+            ReplyTo(native_id="7", text="一二"),
+        ),
+        ({"content": []}, None),
+        ("m0", None),
+        (None, None),
+    ],
+)
+def test_the_quoted_message_is_named_with_its_words(quoted: Any, expected: ReplyTo | None) -> None:
+    text = {"content": "好", "isReplyMsg": True, "repliedMsg": quoted}
+    assert only(parse(simulator().message(ANN, "text", {"text": text}))).reply_to == expected
 
 
 def test_rich_text_is_texts_and_pictures() -> None:

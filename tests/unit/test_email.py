@@ -70,6 +70,54 @@ def test_the_string_to_sign_is_that_of_amazons_page():
     ).replace(b"Type\nNotification", b"Type\nSubscriptionConfirmation")
 
 
+# Signed with the demo key. Amazon's own validator for node, sns-validator 0.3.5, calls both valid, and each with one letter more in its
+# Message invalid.
+VALID_TO_AMAZONS_VALIDATOR: list[dict[str, str]] = [
+    {
+        "Type": "Notification",
+        "MessageId": "a80b847b-eb51-e433-8ea6-d5d01d034f0d",
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:postroom-mail",
+        "Timestamp": "2026-11-22T08:00:00.000Z",
+        "SignatureVersion": "2",
+        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-00000000000000000000000000000000.pem",
+        "Message": "两行\nof a mail",
+        "Subject": "你好",
+        "Signature": (
+            "W2ypG3Vk+NGpuQ3pF4tcH2paKlL+/b53Xgu0FA34EV8E7aY4Juw1i4/xAY79xAAGM8Gy4Hznt1E57iZcvWmt2nAFQIGJ0E894TAr"
+            "5S1WfBB2K8hoWbWqmzKiAMAjY7GWn7HT/Ugvf+VwlieaYCtJq6Qw0toJ3NcW/P5U7nHVLKXMB/qL/TjYaASv52o1WB3oVDmY1keW"
+            "5oT/lq9iFZpsAaLgYl8N190FhdPMIqmIdUfmbVdDTgzS7xVvpJKtrcMa8sIr39KPYtVh9CfuEMdicPRKy+Z7HiSy4LXwWR+C727R"
+            "xbWPVLFQ3Sa8TQB2AF1uiLEJSzDcJrB2uN6bbYp7xg=="
+        ),
+    },
+    {
+        "Type": "SubscriptionConfirmation",
+        "MessageId": "d81d722f-3599-994e-04d4-30c3b58ab55b",
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:postroom-mail",
+        "Timestamp": "2026-11-22T08:00:00.000Z",
+        "SignatureVersion": "1",
+        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-00000000000000000000000000000000.pem",
+        "Message": "两行\nof a mail",
+        "Token": "2336412f37",
+        "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription",
+        "Signature": (
+            "QhXVjCdJUn+ERYinxuhnGguJ9PJaMG8LtiFUluq/kPJCl0jGwq0Q4tzLsTKYL6kr7ch4XxLX8hslA0HlYxQCk4KgHO/TZ4gcE4Ae"
+            "+glyx/uFdpLyOZULSpCrJjchtOvi5gXxhmkJ0/kSghielsfFmGf1Q6N+WGxWM8gIatgw6kWoP9FwMmYB7TpkBzgv412uAGZ2i6fM"
+            "nRMObwf1dtG9CNaHy06ZTMvQD8kNtA5rGYyYRHLDMthuNPNKJGACMEA+Lmvrbcxa6h5FuTXs00frNyHJBZP4pkGg+osd4Bl8NDXT"
+            "RWvjP+8IPM/5nUEKFPgb4LWZWYy0Ccc+JzNmXCbAoA=="
+        ),
+    },
+]
+
+
+@pytest.mark.parametrize("said", VALID_TO_AMAZONS_VALIDATOR, ids=lambda said: said["Type"])
+def test_what_amazons_own_validator_takes_holds_and_no_more(said):
+    pem, version = SETTINGS["signing_certificates"][NAME], said["SignatureVersion"]
+    for changed_by, holds in (("", True), ("x", False)):
+        signed = sns_signature.string_to_sign(said | {"Message": said["Message"] + changed_by})
+        assert signed is not None
+        assert sns_signature.holds(said["Signature"], signed, pem, version) is holds
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_a_signature_that_another_key_made_holds_under_its_certificate_only(version):
     key, pem = another_key()

@@ -6,7 +6,7 @@ import hashlib
 import json
 from base64 import b64decode, b64encode
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,37 @@ def sealed(said: Any) -> bytes:
 
 
 # --- verification ---------------------------------------------------------------------------------------------------------------
+
+
+# A text "你好" of ou_ann. The vendor's SDK, lark-oapi 1.5.5, took it (`EventDispatcherHandler.do`: 200, and the text handed on), and
+# refused it with another signature.
+TAKEN_BY_LARK_OAPI = Webhook(
+    headers={
+        "x-lark-signature": "bdd1900e5fc1f400c7f695726a3e1008fc543132f468c4adad57019280aad20e",
+        "x-lark-request-timestamp": "1795334400",
+        "x-lark-request-nonce": "eae08237bd",
+    },
+    body=b'{"encrypt": "'
+    b"L+9q3adm0wcnXOcEqQFNxh3LPtdvmlzs6pEwUaikCQOGqPjwhV+Rrws0BJUi2LOuEexOQIWBgnt2rz7sXXBxSM2rEcV7c4A6Cdl5QdJZ3XGaw0"
+    b"z7wDmasr7hSmXN5GOHrnSftX7Hb/Jk3Ud613WdHamDDkiKQhNmG/9a0leQrj1FnOBUQT95kBNYP6R0J/bC4B04GUXy9EntqcxJqpDUS0R5cFkt"
+    b"nwW3MOA+TPf8UUBTOAILfzHeqqAda9U/2EBUQ6z6gdimjpF4Clg0oqNkyNc79Bb+MFTe9ueEQTyimUxFXyEtZIlddckWXr0iRXA8xPGkFvo2La"
+    b"STuXK/TWDKvwYrek2Fj0fBNp2SMRl8HZk3zc6ovKmQQXRY85OYydBfsJh4XTOIdhaMb06BzqOn5xUuseHEtvvMKuwiKluo786P3xg/kwt4BJVk"
+    b"IHK1t/uJxmst6w14icyhcGImkJtIx0QdiJ5Ij0sYIBYAaFXdsIRMe9k5Pj+vRficL5kjElxPugCFKJWqmhhMxW2V1VvDzWBJh7ui2PAyoWLlyD"
+    b"nma+8ppPzndrL/zr3QVHQdfs/b9BJjGvC02bIkM+Y4R7jqMxdLwRLigN/KuzRq4XyDJq3H0EPo0FOjSuXlp0HC4YoC/Lm9Z8E0G5ZrISyc9cpP"
+    b"EBtZ0SbdqX6JVi9p/Nxa4fgW+rxymOW6sLFGEBjyF/AOvaNLJyNl4Qsezydf1GZv5FVmsQ9V2gpjg3xolXXTA+et0oMdKfnU4OUeSd4zD2ONre"
+    b"rwMLcY94/dxMtwPqB1A/fUrIHfSzpjg9hxtRmdV/u5VvTkbfqGsDTjZ6wEjA8r"
+    b'"}',
+)
+
+
+def test_what_the_vendors_sdk_takes_is_taken_and_read() -> None:
+    at = datetime.fromtimestamp(1795334400, UTC)
+    verified = FEISHU.verify(TAKEN_BY_LARK_OAPI, at)
+    assert isinstance(verified, Verified)
+    (message,) = ADAPTER.parse(ADAPTER.decode(verified, "demo")).messages
+    assert (message.contact.primary, message.native_id, message.text) == ("ou_ann", "om_1", "你好")
+    wrong = {**TAKEN_BY_LARK_OAPI.headers, "x-lark-signature": "0" * 64}
+    assert FEISHU.verify(replace(TAKEN_BY_LARK_OAPI, headers=wrong), at) == Rejected("bad_signature")
 
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="the shared signature vectors are not beside this repository")

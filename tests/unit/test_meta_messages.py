@@ -209,6 +209,18 @@ def test_receipts_reactions_and_events_are_ignored_by_name(account, event):
 
 
 @both
+def test_somebody_who_comes_back_by_an_advertisement_is_a_message_with_it(account):
+    ad = {"source": "ADS", "type": "OPEN_THREAD", "ad_id": "604", "ref": "spring", "ads_context_data": {"ad_title": "双十一"}}
+    said = account.message(account.simulator().event(ANN, "referral", ad))
+    assert (said.kind, said.text, said.native_id) == ("interactive", None, None)
+    assert said.interactive == Interactive(type="postback", id="referral")
+    assert said.referral == Referral(source="ad", ad_id="604", ref="spring", headline="双十一")
+    again = account.message(account.simulator().event(ANN, "referral", ad))
+    other = account.message(account.simulator().event(ANN, "referral", {**ad, "ad_id": "605"}))
+    assert again.message_id == said.message_id != other.message_id
+
+
+@both
 def test_an_event_that_nobody_knows_is_ignored(account):
     assert account.ignored(account.simulator().event(ANN, "hologram", {})) == [("unnamed", None)]
 

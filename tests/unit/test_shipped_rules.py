@@ -415,3 +415,10 @@ def test_any_text_is_judged(text: str) -> None:
 )
 def test_a_long_text_is_judged_in_one_pass(make: Callable[[], str]) -> None:
     assert len(shipped(make()).judgement.firings) < 10
+
+
+def test_a_visit_that_nobody_may_answer_is_kept_and_waits_for_nobody() -> None:
+    for channel in ("wecom_kf", "tiktok_business"):
+        verdict = shipped("", channel=channel, kind="interactive")
+        assert verdict.consequences.needs_person is False and verdict.consequences.no_reply
+    assert shipped("", channel="douyin", kind="interactive").consequences.needs_person is None

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from functions.channels.contract import NoAnswer, Unreachable, Verified
 from functions.common.errors import MalformedPayload
-from functions.common.message import ContactId, Link, ReplyTo, ReplyWindow
+from functions.common.message import ContactId, Link, Referral, ReplyTo, ReplyWindow
 from infra.simulators.contract import ApiAnswer, Webhook
 from infra.simulators.tiktok_business import refusal
 from tests.fakes.channel_account import TIKTOK
@@ -102,6 +102,17 @@ def test_an_event_without_content_is_an_error_or_ignored(content):
     body = {"event": "im_receive_msg", "user_openid": "biz-123", **({"content": content} if not content else {})}
     assert TIKTOK.errors(TIKTOK.simulator().webhook(body)) == [("missing", "content.id")]
     assert TIKTOK.ignored(TIKTOK.simulator().webhook(body | {"event": "im_referral_msg"})) == [("im_referral_msg", None)]
+
+
+def test_somebody_who_comes_by_an_advertisement_is_a_message_with_it_that_opens_no_window():
+    ad = {"source": "ad", "ad": {"ad_id": 77, "ad_name": "Shoes", "embed_url": "https://www.tiktok.com/embed/77"}}
+    said = TIKTOK.message(TIKTOK.simulator().arrival(ANN, ad))
+    assert (said.kind, said.text, said.native_id, said.contact.primary) == ("interactive", None, None, ANN)
+    assert said.referral == Referral(source="ad", ad_id="77", headline="Shoes", source_url="https://www.tiktok.com/embed/77")
+    assert said.reply == ReplyWindow(mode="none")
+    assert TIKTOK.message(TIKTOK.simulator().arrival(ANN, ad)).message_id == said.message_id
+    link = {"source": "short_link", "short_link": {"ref": "x"}}
+    assert TIKTOK.ignored(TIKTOK.simulator().arrival(ANN, link)) == [("im_referral_msg", None)]
 
 
 def test_an_image_is_fetched_by_its_id():

@@ -53,15 +53,22 @@ def test_text_is_read_whole(mode: str) -> None:
     assert wire.read_inbound(wire.dumps(wire.Inbound(message=message))).message == message
 
 
+KEPT = NOW + timedelta(days=3)
+
+
 def test_image() -> None:
     message = only(parse(simulator().image(ANN, "media-1", pic_url="http://mmbiz.qpic.cn/1")))
-    attachment = Attachment(kind="image", media_id="media-1", url="http://mmbiz.qpic.cn/1", needs_download=True)
+    attachment = Attachment(
+        kind="image", media_id="media-1", url="http://mmbiz.qpic.cn/1", url_expires_at=KEPT, needs_download=True
+    )
     assert (message.kind, message.text, message.attachments) == ("image", None, (attachment,))
 
 
 def test_voice_carries_what_was_recognised() -> None:
     message = only(parse(simulator().voice(ANN, "media-2", recognition="我要投诉")))
-    attachment = Attachment(kind="voice", media_id="media-2", mime="audio/amr", transcript="我要投诉", needs_download=True)
+    attachment = Attachment(
+        kind="voice", media_id="media-2", mime="audio/amr", transcript="我要投诉", url_expires_at=KEPT, needs_download=True
+    )
     assert (message.kind, message.attachments) == ("voice", (attachment,))
     silent = only(parse(simulator().voice(ANN, "media-2")))
     assert silent.attachments[0].transcript is None
@@ -71,7 +78,7 @@ def test_voice_carries_what_was_recognised() -> None:
 def test_video(kind: str) -> None:
     message = only(parse(simulator().message(ANN, kind, {"MediaId": "media-3", "ThumbMediaId": "thumb"})))
     assert message.kind == "video"
-    assert message.attachments == (Attachment(kind="video", media_id="media-3", needs_download=True),)
+    assert message.attachments == (Attachment(kind="video", media_id="media-3", url_expires_at=KEPT, needs_download=True),)
 
 
 def test_location() -> None:

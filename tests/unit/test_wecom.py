@@ -23,7 +23,7 @@ from functions.channels.contract import Ignored, ItemError, ParseResult, Payload
 from functions.common import wire
 from functions.common.clock import from_ms
 from functions.common.errors import MalformedPayload
-from functions.common.message import Attachment, ContactId, Interactive, Link, Location
+from functions.common.message import ContactId, Interactive, Link, Location
 from infra.simulators.contract import Webhook
 from tests.fakes.simulated_platform import NOW
 from tests.fakes.wecom_accounts import (
@@ -254,7 +254,8 @@ def test_the_message_that_wechatpy_signs_is_the_same() -> None:
 def test_media_location_and_links() -> None:
     sim = app_simulator()
     image = only(parse(sim.image(ANN, "media-1", pic_url="http://p.qpic.cn/1")))
-    assert image.attachments == (Attachment(kind="image", media_id="media-1", url="http://p.qpic.cn/1", needs_download=True),)
+    (picture,) = image.attachments
+    assert (picture.media_id, picture.url, picture.url_expires_at) == ("media-1", "http://p.qpic.cn/1", NOW + timedelta(days=3))
     voice = only(parse(sim.voice(ANN, "media-2")))
     assert voice.attachments[0].mime == "audio/amr"
     video = only(parse(sim.message(ANN, "video", {"MediaId": "media-3", "ThumbMediaId": "t"})))

@@ -27,7 +27,7 @@ from functions.channels.contract import (
 from functions.channels.wecom_kf import ADAPTER, PAGE
 from functions.common import wire
 from functions.common.errors import Retryable, Unavailable
-from functions.common.message import Attachment, ContactId, Interactive, Link, Location, Message
+from functions.common.message import Attachment, ContactId, Interactive, Link, Location, Message, Referral, ReplyWindow
 from functions.common.wire import PullTask
 from infra.simulators.contract import ApiAnswer
 from infra.simulators.wecom import refusal
@@ -137,7 +137,10 @@ def test_text_is_read_whole() -> None:
 def test_media_are_recorded_and_not_fetched(kind: str, mime: str | None) -> None:
     message = heard(kf_simulator(), kind, {"media_id": "media-1"})
     assert (message.kind, message.text) == (kind, None)
-    assert message.attachments == (Attachment(kind=kind, media_id="media-1", mime=mime, needs_download=True),)
+    kept = NOW + timedelta(days=3)
+    assert message.attachments == (
+        Attachment(kind=kind, media_id="media-1", mime=mime, url_expires_at=kept, needs_download=True),
+    )
 
 
 def test_location_link_card_and_mini_program() -> None:
@@ -160,8 +163,8 @@ def test_a_tap_on_a_menu_message_is_text_with_its_entry() -> None:
 
 
 def test_an_unknown_type_is_kept_as_unsupported() -> None:
-    message = heard(kf_simulator(), "channels_shop_order", {"order_id": "1"})
-    assert (message.kind, message.raw_kind) == ("unsupported", "channels_shop_order")
+    message = heard(kf_simulator(), "channels_shop_product", {"product_id": "1"})
+    assert (message.kind, message.raw_kind) == ("unsupported", "channels_shop_product")
     assert heard(kf_simulator(), "你好 <b>", {}).raw_kind == "unnamed"
 
 
@@ -178,6 +181,26 @@ def test_events_and_what_our_own_people_wrote_are_ignored_between_messages() -> 
     result = pull(Leased(simulator), announced(simulator.batch(items))).result
     assert [message.text for message in result.messages] == ["一", "二"]
     assert [item.kind for item in result.ignored] == ["enter_session", "servicer", "msg_send_fail", "other_origin"]
+
+
+def visited(**event: Any) -> ParseResult:
+    simulator = kf_simulator()
+    return pull(Leased(simulator), announced(simulator.batch([simulator.event(ANN, "enter_session", **event)]))).result
+
+
+def test_a_visit_whose_way_has_a_name_is_kept_with_it_and_cannot_be_answered() -> None:
+    (visit,) = visited(scene="wechat_ad", scene_param="click_id=a&b").messages
+    assert visit.referral == Referral(source="link", ref="scene=wechat_ad&scene_param=click_id%3Da%26b")
+    assert (visit.contact.primary, visit.thread_id, visit.text) == (ANN, OPEN_KFID, None)
+    assert visit.reply == ReplyWindow(mode="none")
+    (visit,) = visited(wechat_channels={"shop_nickname": "示例小店", "scene": 4}).messages
+    assert visit.referral == Referral(source="share", headline="示例小店", ref="wechat_channels=4")
+
+
+@pytest.mark.parametrize("event", [{}, {"scene": "123"}, {"scene": "1", "scene_param": ""}, {"wechat_channels": {"scene": 1}}])
+def test_any_other_visit_needs_nothing_from_us(event: dict[str, Any]) -> None:
+    result = visited(**event)
+    assert not result.messages and [item.kind for item in result.ignored] == ["enter_session"]
 
 
 def test_one_bad_entry_spares_its_siblings_and_names_its_place() -> None:

@@ -1,6 +1,7 @@
 """What a DingTalk robot is sent, type by type, in our words.
 
 Text stands under `text`, everything else under `content`. Files are named by a download code, which the vendor's API turns into a link.
+The message that a text quotes stands beside it (`isReplyMsg`, `repliedMsg`): on no page of the vendor's, but bots that meet it agree on it.
 https://open.dingtalk.com/document/orgapp/receive-message
 """
 
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 
 from functions.channels.codecs import json_fields
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
-from functions.common.message import Attachment, Kind
+from functions.common.message import Attachment, Kind, ReplyTo
+
+MAX_QUOTED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class Said:
     kind: Kind
     text: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    reply_to: ReplyTo | None = None
     raw_kind: str | None = None
 
 
@@ -42,7 +46,18 @@ def _text(content: Fields) -> Said:
     if text is None:
         raise FieldUnreadable("missing", "text.content")
     # In a group the name of the robot is cut out of the text, the space behind it stays.
-    return Said(kind="text", text=text.strip())
+    return Said(kind="text", text=text.strip(), reply_to=_quoted(content))
+
+
+def _quoted(content: Fields) -> ReplyTo | None:
+    """The message that a text answers. Its words are text, or the texts of rich text; other kinds have none."""
+    quoted = json_fields.table(content, "repliedMsg")
+    inner, native_id = json_fields.table(quoted, "content"), json_fields.optional_id(quoted, "msgId")
+    pieces = (
+        json_fields.text(piece, "text") or json_fields.text(piece, "content") for piece in json_fields.rows(inner, "richText")
+    )
+    words = json_fields.text(inner, "text") or json_fields.text(quoted, "content") or "".join(filter(None, pieces))
+    return ReplyTo(native_id=native_id, text=words[:MAX_QUOTED].strip() or None) if native_id or words else None
 
 
 def _picture(content: Fields) -> Said:

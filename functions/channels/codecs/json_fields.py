@@ -79,6 +79,12 @@ def count(fields: Fields, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15 else None
 
 
+def measure(fields: Fields, name: str) -> float | None:
+    """A number that is not negative, whole or not; None when there is none."""
+    value = fields.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**15 else None
+
+
 def degrees(fields: Fields, name: str, limit: int) -> float:
     """A latitude (`limit` 90) or longitude (180), written as a number or as text."""
     value = fields.get(name)

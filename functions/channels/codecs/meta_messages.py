@@ -49,15 +49,35 @@ def ignored(item: Fields, ours: str) -> Ignored | None:
         return Ignored("echo", mid)
     if message.get("is_deleted") is True:
         return Ignored("deleted", mid)
-    if not message and not table(item, "postback"):
+    if not message and not table(item, "postback") and not _from_an_ad(item):
         return Ignored(next((name for name in _EVENTS if name in item), "unnamed"), mid)
     return None
 
 
 def said(item: Fields, story_until: datetime) -> Said:
-    """The content of a message or a postback; `FieldUnreadable` when a field that it needs is missing."""
-    message = table(item, "message")
-    return _message(message, item, story_until) if message else _postback(table(item, "postback"), item)
+    """The content of a message, a postback or an arrival; `FieldUnreadable` when a field that it needs is missing."""
+    message, postback = table(item, "message"), table(item, "postback")
+    if message:
+        return _message(message, item, story_until)
+    return _postback(postback, item) if postback else _arrival(table(item, "referral"), item)
+
+
+def _from_an_ad(item: Fields) -> bool:
+    return optional_id(table(item, "referral"), "ad_id") is not None
+
+
+def _arrival(referral: Fields, item: Fields) -> Said:
+    """Somebody who has written before came back by an advertisement: what the brand paid for, and no later message says it.
+
+    https://developers.facebook.com/docs/messenger-platform/reference/webhook-events/messaging_referrals
+    """
+    found = _referral(referral)
+    return Said(
+        kind="interactive",
+        identity=("referral", optional_id(item, "timestamp") or "", optional_id(referral, "ad_id") or ""),
+        interactive=Interactive(type="postback", id="referral"),
+        referral=found,
+    )
 
 
 def _message(message: Fields, item: Fields, story_until: datetime) -> Said:

@@ -168,7 +168,7 @@ def _location(fields: Fields) -> Content:
         location=Location(
             lat=json_fields.degrees(place, "latitude", 90),
             lon=json_fields.degrees(place, "longitude", 180),
-            accuracy=json_fields.count(place, "horizontal_accuracy"),
+            accuracy=json_fields.measure(place, "horizontal_accuracy"),
             label=json_fields.text(venue, "title", 200),
             address=json_fields.text(venue, "address", 500),
         ),

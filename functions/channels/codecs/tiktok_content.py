@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from functions.channels.codecs import json_fields
 from functions.channels.codecs.json_fields import Fields, loggable, optional_id, required_id, table, url
-from functions.common.message import Attachment, Kind, Link, ReplyTo
+from functions.common.message import Attachment, Interactive, Kind, Link, Referral, ReplyTo
+
+ARRIVED = "im_referral_msg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,8 @@ class Said:
     text: str | None = None
     attachments: tuple[Attachment, ...] = ()
     link: Link | None = None
+    interactive: Interactive | None = None
+    referral: Referral | None = None
     reply_to: ReplyTo | None = None
     raw_kind: str | None = None
 
@@ -38,6 +42,20 @@ def said(content: Fields) -> Said:
     if shared:
         return Said(kind="link", link=Link(url=shared), reply_to=quoted)
     return Said(kind="unsupported", raw_kind=kind, reply_to=quoted)
+
+
+def arrival(content: Fields) -> Said | None:
+    """An `im_referral_msg`: somebody came by an advertisement, and has not written. None for any other link, which needs nothing from us.
+
+    Fields as in public code that meets them (`source`, `ad`: `ad_id`, `ad_name`, `embed_url`); TikTok's own page is behind a log-in.
+    """
+    referral = table(content, "referral")
+    ad = table(referral, "ad")
+    ad_id = optional_id(ad, "ad_id")
+    if ad_id is None:
+        return None
+    found = Referral(source="ad", ad_id=ad_id, headline=json_fields.text(ad, "ad_name", 200), source_url=url(ad, "embed_url"))
+    return Said(kind="interactive", interactive=Interactive(type="postback", id=ARRIVED), referral=found)
 
 
 def name(content: Fields) -> str | None:

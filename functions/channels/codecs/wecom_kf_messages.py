@@ -1,5 +1,8 @@
 """What 微信客服's `sync_msg` lists, type by type, in our words.
 
+That a customer opened the chat is a message only where the way they came by has a name: the `scene_param` that the corp put into its
+link, or a page of a Channels account (视频号). No later message tells it. `send_msg` cannot answer such a visit: the customer must write.
+
 https://developer.work.weixin.qq.com/document/path/94670
 """
 
@@ -7,19 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from functions.channels.codecs import json_fields
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.contract import Ignored
-from functions.common.message import Attachment, Interactive, Kind, Link, Location
+from functions.common.message import Attachment, Interactive, Kind, Link, Location, Referral
 
+ENTERED = "enter_session"
 CUSTOMER, SYSTEM, SERVICER = 3, 4, 5
 _ORIGINS = {SYSTEM: "system", SERVICER: "servicer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """The content of a message, without who, where and when."""
+    """The content of a message, without who, where and when. `entered`: the customer opened the chat and has not written."""
 
     kind: Kind
     text: str | None = None
@@ -27,15 +32,16 @@ class Said:
     location: Location | None = None
     interactive: Interactive | None = None
     link: Link | None = None
+    referral: Referral | None = None
     raw_kind: str | None = None
+    entered: bool = False
 
 
 def said(item: Fields) -> Said | Ignored:
-    """The content of a customer's message; `Ignored` for events and for what our own people wrote."""
+    """The content of a customer's message or named visit; `Ignored` for other events and for what our own people wrote."""
     kind = json_fields.required_id(item, "msgtype")
     if kind == "event":
-        event = json_fields.table(item, "event").get("event_type")
-        return Ignored(json_fields.loggable(event), json_fields.optional_id(item, "msgid"))
+        return _event(json_fields.table(item, "event"), json_fields.optional_id(item, "msgid"))
     origin = json_fields.count(item, "origin")
     if origin is None:
         raise FieldUnreadable("missing", "origin")
@@ -43,6 +49,25 @@ def said(item: Fields) -> Said | Ignored:
         return Ignored(_ORIGINS.get(origin, "other_origin"), json_fields.optional_id(item, "msgid"))
     reader = _READERS.get(kind)
     return reader(json_fields.table(item, kind)) if reader else Said(kind="unsupported", raw_kind=json_fields.loggable(kind))
+
+
+def _event(event: Fields, native_id: str | None) -> Said | Ignored:
+    name = json_fields.loggable(event.get("event_type"))
+    referral = _referral(event) if name == ENTERED else None
+    if referral is None:
+        return Ignored(name, native_id)
+    return Said(kind="interactive", interactive=Interactive(type="postback", id=ENTERED), referral=referral, entered=True)
+
+
+def _referral(event: Fields) -> Referral | None:
+    """The way by which a customer came: a link's own words (`scene`, `scene_param`), or a Channels account by its name."""
+    channels = json_fields.table(event, "wechat_channels")
+    scene, param = json_fields.text(event, "scene", 64), json_fields.text(event, "scene_param", 256)
+    account = json_fields.text(channels, "nickname", 200) or json_fields.text(channels, "shop_nickname", 200)
+    if account:
+        place = json_fields.count(channels, "scene")
+        return Referral(source="share", headline=account, ref=None if place is None else f"wechat_channels={place}")
+    return Referral(source="link", ref=urlencode({"scene": scene or "", "scene_param": param})) if param else None
 
 
 def _text(content: Fields) -> Said:
@@ -55,7 +80,6 @@ def _text(content: Fields) -> Said:
 
 def _media(kind: Kind, mime: str | None = None) -> Callable[[Fields], Said]:
     def read(content: Fields) -> Said:
-        # A media id is good for three days.
         media_id = json_fields.required_id(content, "media_id")
         return Said(kind=kind, attachment=Attachment(kind=kind, media_id=media_id, mime=mime, needs_download=True))
 
@@ -85,6 +109,12 @@ def _card(content: Fields) -> Said:  # noqa: ARG001  a message has no room for s
     return Said(kind="contact")
 
 
+def _order(content: Fields) -> Said:
+    """An order at a Channels shop, a line for what, for how much, and how it stands."""
+    lines = (json_fields.text(content, name, 500) for name in ("product_titles", "price_wording", "state", "order_id"))
+    return Said(kind="order", text="\n".join(filter(None, lines)) or None)
+
+
 def _miniprogram(content: Fields) -> Said:
     page, title = json_fields.url(content, "pagepath"), json_fields.text(content, "title")
     return Said(kind="unsupported", raw_kind="miniprogram", link=Link(url=page, title=title) if page else None)
@@ -100,4 +130,5 @@ _READERS: dict[str, Callable[[Fields], Said]] = {
     "link": _link,
     "business_card": _card,
     "miniprogram": _miniprogram,
+    "channels_shop_order": _order,
 }

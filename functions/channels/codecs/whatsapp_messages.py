@@ -1,6 +1,6 @@
 """What one person said on WhatsApp: an item of `entry[].changes[].value.messages[]` in our words.
 
-Media come as ids: Graph gives a link for one, good for minutes, and keeps what a person sent for some days.
+Media come as ids, good for seven days: Graph gives a link for one, good for minutes.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
 """
 
@@ -59,11 +59,14 @@ def quoted(message: Fields) -> ReplyTo | None:
 
 
 def referral(message: Fields) -> Referral | None:
-    """The ad or post that brought the person here, with the click id that Meta's conversion reports ask for."""
-    node = table(message, "referral")
+    """The ad or post that brought the person here, with the click id that Meta's conversion reports ask for; or the product that they
+    ask about, out of our catalogue.
+    """
+    node, product = table(message, "referral"), table(table(message, "context"), "referred_product")
     source_id, click_id, source_url = optional_id(node, "source_id"), optional_id(node, "ctwa_clid"), url(node, "source_url")
     if not (source_id or click_id or source_url):
-        return None
+        asked_about = optional_id(product, "product_retailer_id")
+        return Referral(source="post", ref=asked_about) if asked_about else None
     post = node.get("source_type") == "post"
     return Referral(
         source="post" if post else "ad",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from functions.channels.codecs.constant_time import unix_time
 from functions.common.errors import Poison
@@ -26,6 +26,7 @@ NOT_FORWARDED = {
     "[Unsupported message]",
 }
 MAX_ID = 256
+MEDIA_KEPT = timedelta(days=3)
 VOICE_MIME = {"amr": "audio/amr", "speex": "audio/speex", "mp3": "audio/mpeg"}
 _DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,20})?")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -74,6 +75,14 @@ def sent_at(fields: Fields) -> datetime:
     if moment is None:
         raise FieldUnreadable("not a time", "CreateTime")
     return moment
+
+
+def kept(attachment: Attachment | None, since: datetime) -> tuple[Attachment, ...]:
+    """What came along, with its end: a media id is good for three days.
+
+    https://developers.weixin.qq.com/doc/offiaccount/Asset_Management/Get_temporary_materials.html
+    """
+    return (replace(attachment, url_expires_at=since + MEDIA_KEPT),) if attachment else ()
 
 
 def identity(fields: Fields) -> tuple[str, ...]:
@@ -135,7 +144,6 @@ def _video(fields: Fields) -> Said:
 def _media(
     fields: Fields, kind: str, *, url: str | None = None, mime: str | None = None, transcript: str | None = None
 ) -> Attachment:
-    # A media id is good for three days.
     media_id = required(fields, "MediaId")
     return Attachment(kind=kind, media_id=media_id, url=url, mime=mime, transcript=transcript, needs_download=True)
 
