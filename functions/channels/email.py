@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from base64 import b64decode
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from functions.channels.codecs import json_fields, mail, sns_signature, strict_json
+from functions.channels.codecs import json_fields, sns_signature, strict_json
 from functions.channels.codecs.constant_time import fresh
 from functions.channels.codecs.json_fields import Fields
-from functions.channels.codecs.mail import Mail
 from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.sns_signature import CERTIFICATE_NAME, Version
 from functions.channels.contract import (
@@ -43,6 +42,9 @@ from functions.common import keys
 from functions.common.clock import from_iso
 from functions.common.errors import MalformedPayload
 from functions.common.message import Contact, ContactId, Link, Message, ReplyTo, ReplyWindow, Verification
+
+if TYPE_CHECKING:
+    from functions.channels.codecs.mail import Mail
 
 # SNS signs once and tries four times within two minutes, unless the subscription's delivery policy says otherwise.
 TOLERANCE = timedelta(minutes=30)
@@ -147,6 +149,10 @@ def _notification(told: Fields, payload: Payload) -> ParseResult:
         return ParseResult(ignored=(Ignored("receipt", ses_id),))
     if ses_id is None:
         return ParseResult(errors=(ItemError("missing", "mail.messageId"),))
+    from functions.channels.codecs import (
+        mail,  # late: the standard library's parser is dear to import, and autoreply never needs it
+    )
+
     try:
         received = mail.parse(_content(told))
     except MalformedPayload as fault:

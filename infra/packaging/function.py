@@ -15,7 +15,9 @@ from infra.packaging.imports import OURS, import_closure, modules_in, source_of
 
 SHARED = {"common", "channels"}
 # Sections of the default bundle that a function has no use for, where its zip has no room for them.
-NOT_READ = {"autoreply": ("rules", "retention", "duty")}
+NOT_READ = {"autoreply": ("rules", "retention", "duty", "teams", "model")}
+# Modules that a function names and never runs: a channel that only receives has mails for ingest to read, and nothing to send.
+NOT_RUN = {"autoreply": frozenset({"functions.channels.codecs.mail"})}
 UNPACKED_AT = "/var/task"
 
 
@@ -33,7 +35,7 @@ def build_function(name: str, target: Path, *, default_bundle: Callable[[], byte
         raise PackagingFailed(f"{name} imports another function: {', '.join(sorted(strangers))}")
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     shutil.copytree(root / OURS / name, target / OURS / name, dirs_exist_ok=True, ignore=ignored)
-    for module in sorted(reached):
+    for module in sorted(reached - NOT_RUN.get(name, frozenset())):
         _copy_module(module, root, target)
     if f"{OURS}.common.bundle" in reached:
         sections = read_bundle(default_bundle()).sections
