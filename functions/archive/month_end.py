@@ -1,19 +1,20 @@
 """The pack of the month, on the month's last working day at eight in the evening of the archive's zone.
 
 Woken every evening, it makes the newest pack that is due and is not there: on any other day there is none, and what an outage kept from
-being made comes the next evening. A pack holds what was received since the last one's hour: of its own month, and of the month before
-what came in the days after that pack (`…_补.csv`). So no message is in two packs, and none in no pack.
+being made comes the next evening. A pack holds what was received since the last one's end: of its own month, and of the month before
+what came in the days after that pack (`…_补.csv`). Where it begins and ends is decided once (`packs`), whatever the calendar says later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from functions.archive.pack import PackSource, Sheet, pack, sheets
+from functions.archive.packs import Packs
 from functions.archive.upload import upload
 from functions.common.calendar import Calendar
 from functions.common.errors import Retryable, aws_faults
@@ -49,6 +50,7 @@ class Month:
 class Exporter:
     """What a pack is made with. `source` reads the archive of a time, `password` is fetched when it is needed."""
 
+    packs: Packs
     source: Callable[[datetime, datetime], PackSource]
     calendar: Callable[[], Calendar]
     zone: ZoneInfo
@@ -61,6 +63,8 @@ class Exporter:
 def month_end(exporter: Exporter, *, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
     """Make the newest pack that is due, unless it is there. Says which `month` is meant, and what was made."""
     month = due(exporter.calendar(), exporter.zone, now)
+    since, cut = exporter.packs.bounds(month.name, since=month.since, cut=month.cut)
+    month = replace(month, since=since, cut=cut)
     if _is_there(exporter, month):
         exporter.telemetry.info("month_end_not_due", month=month.name)
         return {"month": month.name, "made": False}
@@ -75,7 +79,7 @@ def month_end(exporter: Exporter, *, now: datetime, remaining: Callable[[], int]
 
 
 def due(calendar: Calendar, zone: ZoneInfo, now: datetime) -> Month:
-    """The newest month whose last working day's hour is past."""
+    """The newest month whose last working day's hour is past, as the calendar has it now."""
     first = now.astimezone(zone).date().replace(day=1)
     if _cut(calendar, zone, first) > now:
         first = _before(first)

@@ -26,6 +26,7 @@ from functions.archive.marks import Marks
 from functions.archive.mending import Mender
 from functions.archive.month_end import Exporter
 from functions.archive.pack import PackSource
+from functions.archive.packs import Packs
 from functions.archive.password import password
 from functions.archive.relay import Relay
 from functions.archive.removals import Removals
@@ -130,6 +131,7 @@ def exporter() -> Exporter:
     table, s3 = Table(client("dynamodb"), settings.table_name), client("s3")
     hot = HotReader(table, settings.index_shards, DueReader(table, settings.index_shards, telemetry))
     return Exporter(
+        packs=Packs(table),
         source=lambda since, until: PackSource(ArchiveBucket(s3, settings.archive_bucket), Ledger(table), hot, since, until),
         calendar=_calendar(),
         zone=_retention()().zone,

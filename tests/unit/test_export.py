@@ -27,6 +27,7 @@ from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.month_end import Exporter, PackUnfinished, due, month_end
 from functions.archive.pack import PackSource, Sheet, pack, sheets
+from functions.archive.packs import Packs
 from functions.archive.parts import ArchiveUnproven, line
 from functions.archive.sheet import BUSINESSES, COLUMNS, may_be, safe, sheet
 from functions.archive.upload import PIECE, upload
@@ -90,6 +91,7 @@ def source(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
 
 def exporter(room: ArchiveRoom, **more: Any) -> Exporter:
     made = Exporter(
+        packs=Packs(room.table),
         source=lambda since, until: source(room, since, until),
         calendar=lambda: CALENDAR,
         zone=SHANGHAI,
@@ -284,6 +286,42 @@ def test_no_message_falls_between_two_packs(room: ArchiveRoom) -> None:
     run(room, shanghai("2026-12-31T20:30"))
     told = [row["内容"] for name in ("2026-11", "2026-12") for rows in stored(name).values() for row in rows]
     assert told == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("change", [{"2026-11-29": DAY}, {"2026-11-28": []}])
+def test_a_calendar_that_changes_after_the_pack_leaves_no_message_out_and_none_in_two(
+    room: ArchiveRoom, change: dict[str, Any]
+) -> None:
+    """A make-up day is published, or taken back, when the month's pack is made already."""
+    room.file(*(room.message(f"{day}", received_at=shanghai(f"2026-11-{day}T19:00")) for day in (26, 27, 28, 29, 30)))
+    assert run(room, shanghai("2026-11-28T20:30"))["made"]
+    raw = {"2026-11-28": DAY, "2026-11-30": []} | change
+    later = read_calendar(
+        {"zone": "Asia/Shanghai", "week": dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), DAY), "days": raw}
+    )
+    for evening in ("2026-11-29T20:30", "2026-11-30T20:30", "2026-12-31T20:30"):
+        run(room, shanghai(evening), calendar=lambda: later)
+    told = [row["内容"] for name in ("2026-11", "2026-12") for rows in stored(name).values() for row in rows]
+    assert sorted(told) == ["26", "27", "28", "29", "30"]
+
+
+def test_a_pack_that_is_made_again_goes_from_when_to_when_it_went(room: ArchiveRoom) -> None:
+    room.file(*(room.message(f"{day}", received_at=shanghai(f"2026-11-{day}T19:00")) for day in (27, 28, 29)))
+    run(room, shanghai("2026-11-28T20:30"))
+    before = stored("2026-11")
+    aws.client("s3").delete_object(Bucket="exports", Key="month-end/2026-11.zip")  # an erasure takes packs away
+    moved = replace(CALENDAR, days=CALENDAR.days | {shanghai("2026-11-29T12:00").date(): CALENDAR.week[0]})
+    assert run(room, shanghai("2026-11-29T20:30"), calendar=lambda: moved)["made"]
+    assert stored("2026-11") == before
+
+
+def test_a_month_that_an_outage_left_without_a_pack_is_in_the_next(room: ArchiveRoom) -> None:
+    room.file(*(room.message(day, received_at=shanghai(f"{day}T19:00")) for day in ("2026-10-30", "2026-11-15", "2026-12-15")))
+    run(room, shanghai("2026-10-30T20:30"))
+    told = run(room, shanghai("2026-12-31T20:30"))
+    assert (told["month"], told["made"]) == ("2026-12", True)
+    texts = {name: [row["内容"] for row in rows] for name, rows in stored("2026-12").items() if rows}
+    assert texts == {"2026-11_其他_补.csv": ["2026-11-15"], "2026-12_其他.csv": ["2026-12-15"]}
 
 
 def test_a_pack_that_time_ran_out_for_is_not_there(room: ArchiveRoom) -> None:
