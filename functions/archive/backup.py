@@ -1,8 +1,10 @@
 """The daily backup of the table: DynamoDB's own incremental export to S3, or, where the endpoint has none, one of our own.
 
-DynamoDB's: a full export first, then one of what changed since the last, at most a day at a time, so that an outage of the schedule is
-caught up window by window. An export runs for minutes: this errand begins it and, when it comes again, sees how it ended; one that
-failed is begun again for the same window. State is one item, `A#backup` / `state`.
+DynamoDB's: a full export every week, and in between one a day of what changed since the last, at most a day at a time, so that an outage of
+the schedule is caught up window by window. What DynamoDB can no longer tell apart (its own backups go back 35 days) takes a full one. An
+export runs for minutes: this errand begins it and, when it comes again, sees how it ended; one that failed is begun again. State is one
+item, `A#backup` / `state`: the window is noted there before it is asked for, so that a try that is repeated asks for the same, and
+DynamoDB, by the token made of it, begins no second export.
 
 Ours, for DynamoDB Local and other engines: every conversation that holds something the archive does not have yet, found by the `archive`
 index, whole, as DynamoDB's own JSON lines, proven by reading back. With the archive's parts these are everything but tokens, cursors and
@@ -33,12 +35,45 @@ _STATE = ("A#backup", "state")
 SHORTEST, LONGEST = timedelta(minutes=15), timedelta(hours=24)
 # A schedule of every six hours begins one export a day, and sees within six hours how it ended.
 EVERY = timedelta(hours=20)
+# Exports are kept 35 days: there is always a full one to begin from, and never more than a week of changes to add to it.
+FULL_EVERY = timedelta(days=7)
+# How far back DynamoDB can tell what changed, less a day to be on the safe side, and how close to now.
+REACH, LAG = timedelta(days=34), timedelta(minutes=5)
+# DynamoDB remembers a token for eight hours.
+_TOKEN_HOLDS = timedelta(hours=7)
 _PART_BYTES = 32 * 2**20
+_TOO_OLD = "InvalidExportTimeException"
 _NOT_OFFERED = {"UnknownOperationException", "UnsupportedOperation", "NotImplemented", "UnknownOperation"}
 
 
 class BackupFailed(Retryable):
     """An export did not end well; the message says why, in DynamoDB's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What an export holds: what changed from `since` to `until`, or the whole table as it was at `until`."""
+
+    since: datetime | None
+    until: datetime
+
+    @property
+    def token(self) -> str:
+        """The same for the same window."""
+        return sha256(f"{self.since}{self.until}".encode()).hexdigest()[:32]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """As DynamoDB is asked for it."""
+        if self.since is None:
+            return {"ExportType": "FULL_EXPORT", "ExportTime": self.until}
+        window = {"ExportFromTime": self.since, "ExportToTime": self.until, "ExportViewType": "NEW_AND_OLD_IMAGES"}
+        return {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
+
+    @property
+    def noted(self) -> Item:
+        """As the state has it."""
+        return {"since": None if self.since is None else to_iso(self.since), "until": to_iso(self.until)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,40 +95,54 @@ class Backup:
         through = from_iso(state["through"]) if "through" in state else None
         if through is not None and now - through < EVERY:
             return self._told("not_due", state)
-        return self._begin(through, now, time)
+        return self._begin(state, now, time)
 
     def _ended(self, state: Item) -> Item:
         """The state once the export that is under way has ended, or as it is while it has not."""
-        with aws_faults("DescribeExport"):
-            about = self.table.client.describe_export(ExportArn=state["export"])["ExportDescription"]
-        if about["ExportStatus"] == "IN_PROGRESS":
+        status, failure = self._status(state["export"])
+        if status == "IN_PROGRESS":
             return state
-        left = {name: value for name, value in state.items() if name not in ("export", "until", "pk", "sk")}
-        if about["ExportStatus"] != "COMPLETED":
-            self._keep(left)
+        known = _known(state)
+        if status != "COMPLETED":
+            self._keep(known)
             self.telemetry.count({"BackupsFailed": 1})
-            raise BackupFailed(f"{about.get('FailureCode')}: the window is exported again")
-        left["through"] = state["until"]
-        self._keep(left)
+            raise BackupFailed(f"{failure}: the window is exported again")
+        done = known | {"through": state["until"]} | ({} if "since" in state else {"full": state["until"]})
+        self._keep(done)
         self.telemetry.count({"BackupsDone": 1})
-        return left
+        return done
 
-    def _begin(self, through: datetime | None, now: datetime, time: Allowance) -> dict[str, Any]:
-        until = now if through is None else min(now, through + LONGEST)
+    def _status(self, arn: str) -> tuple[str, str | None]:
+        """How an export stands, and why it failed if it did."""
+        client = self.table.client
+        with aws_faults("DescribeExport"):
+            try:
+                about = client.describe_export(ExportArn=arn)["ExportDescription"]
+            except client.exceptions.ExportNotFoundException:
+                return "FAILED", "ExportNotFound"  # DynamoDB forgets them after three months
+        return about["ExportStatus"], about.get("FailureCode")
+
+    def _begin(self, state: Item, now: datetime, time: Allowance) -> dict[str, Any]:
+        window = _asked_for(state, now) or self._ask(state, _due(state, now), now)
         try:
-            arn = self._export(through, until)
+            arn = self._export(window)
         except _NotOffered:
             return self._own(now, time)
-        state = {"export": arn, "until": to_iso(until)} | ({} if through is None else {"through": to_iso(through)})
-        self._keep(state)
-        return self._told("begun", state)
+        except _OutOfReach:
+            self.telemetry.warning("backup_out_of_reach", since=window.noted["since"], until=window.noted["until"])
+            window = self._ask(state, Window(since=None, until=now - LAG), now)
+            arn = self._export(window)
+        begun = _known(state) | window.noted | {"export": arn}
+        self._keep(begun)
+        return self._told("begun", begun)
 
-    def _export(self, through: datetime | None, until: datetime) -> str:
-        """Begin an export of everything, or of what changed in between; its ARN."""
-        kind: dict[str, Any] = {"ExportType": "FULL_EXPORT", "ExportTime": until}
-        if through is not None:
-            window = {"ExportFromTime": through, "ExportToTime": until, "ExportViewType": "NEW_AND_OLD_IMAGES"}
-            kind = {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
+    def _ask(self, state: Item, window: Window, now: datetime) -> Window:
+        """Note a window before it is asked for."""
+        self._keep(_known(state) | window.noted | {"asked": to_iso(now)})
+        return window
+
+    def _export(self, window: Window) -> str:
+        """Begin an export; its ARN. The same window again, after a crash, is the same export."""
         client: Any = self.table.client
         with aws_faults("ExportTableToPointInTime"):
             try:
@@ -102,14 +151,16 @@ class Backup:
                     TableArn=arn,
                     S3Bucket=self.bucket.name,
                     S3Prefix="table",
-                    # The same window again, after a crash, is the same export.
-                    ClientToken=sha256(f"{through}{until}".encode()).hexdigest()[:32],
+                    ClientToken=window.token,
                     ExportFormat="DYNAMODB_JSON",
-                    **kind,
+                    **window.asked,
                 )
             except client.exceptions.ClientError as refused:
-                if refused.response["Error"]["Code"] in _NOT_OFFERED:
+                code = refused.response["Error"]["Code"]
+                if code in _NOT_OFFERED:
                     raise _NotOffered from None
+                if code == _TOO_OLD and window.since is not None:
+                    raise _OutOfReach from None
                 raise
         return str(answer["ExportDescription"]["ExportArn"])
 
@@ -150,6 +201,30 @@ class Backup:
 
 class _NotOffered(Exception):
     """The endpoint has no export."""
+
+
+class _OutOfReach(Exception):
+    """DynamoDB's own backups do not go back so far: they were switched off meanwhile, or the table is another."""
+
+
+def _known(state: Item) -> Item:
+    """What is known of exports that are complete: until when there are any, and when the last full one was."""
+    return {name: state[name] for name in ("through", "full") if name in state}
+
+
+def _asked_for(state: Item, now: datetime) -> Window | None:
+    """The window that a try which was cut short asked for, while DynamoDB remembers it."""
+    if "asked" not in state or now - from_iso(state["asked"]) > _TOKEN_HOLDS:
+        return None
+    return Window(since=from_iso(state["since"]) if "since" in state else None, until=from_iso(state["until"]))
+
+
+def _due(state: Item, now: datetime) -> Window:
+    """What is to be exported next."""
+    through, full = (from_iso(state[name]) if name in state else None for name in ("through", "full"))
+    if through is None or full is None or now - full >= FULL_EVERY or now - through > REACH:
+        return Window(since=None, until=now - LAG)
+    return Window(since=through, until=min(now - LAG, through + LONGEST))
 
 
 def _parts(items: Iterator[Item]) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """The drill: a sample of the archive is brought back, into a table that nothing else uses, and compared with what was filed.
 
 A part that reads back (`expiry`, `postroom archive verify`) is proof of its bytes; that messages come back out of it whole is proved here,
-through the same store that serves the inbox. Where the hot table still has the message, the two must be equal as well.
+through the same store that serves the inbox. Where the hot table still has the message, the two must be equal as well. Nothing to bring
+back is a failure, unless nothing is archived.
 """
 
 from __future__ import annotations
@@ -42,32 +43,35 @@ class Drill:
     random: Random
 
     def practise(self, now: datetime) -> dict[str, Any]:
-        """Restore and compare a sample; `DrillFailed` or `ArchiveUnproven` when it is not what was filed."""
-        manifest = self._chosen(now)
-        if manifest is None:
-            return self._told("", 0)
+        """Restore and compare a sample; `DrillFailed` or `ArchiveUnproven` when it is not what was filed, or not to be found."""
+        manifest = None
         try:
+            manifest = self._chosen(now)
+            if manifest is None:
+                return self._nothing()
             compared = sum(map(self._compared, self._sample(manifest)))
         except (DrillFailed, ArchiveUnproven) as fault:
-            self.telemetry.error("drill_failed", fault, key=manifest.key)
+            self.telemetry.error("drill_failed", fault, key=manifest.key if manifest else None)
             self.telemetry.count({"DrillsFailed": 1})
             raise
-        return self._told(manifest.key, compared)
-
-    def _told(self, key: str, compared: int) -> dict[str, Any]:
         self.telemetry.count({"DrillsPassed": 1})
-        self.telemetry.info("drill_passed", key=key, compared=compared)
-        return {"key": key, "compared": compared, "more": False}
+        self.telemetry.info("drill_passed", key=manifest.key, compared=compared)
+        return {"outcome": "passed", "key": manifest.key, "compared": compared, "more": False}
+
+    def _nothing(self) -> dict[str, Any]:
+        """There is no part in the ledger: as it should be only where there is none in the bucket either."""
+        if self.bucket.first_day() is not None and next(self.ledger.pending(), None) is None:
+            raise DrillFailed("the bucket holds parts, and the ledger none")
+        self.telemetry.count({"DrillsPassed": 1})
+        self.telemetry.info("drill_had_nothing")
+        return {"outcome": "nothing_archived", "key": "", "compared": 0, "more": False}
 
     def _chosen(self, now: datetime) -> Manifest | None:
-        """A part of a month chosen among the last twelve; None when there is none in any."""
-        first = self.bucket.first_day()
-        if first is None:
-            return None
-        today = (now + timedelta(days=1)).date()
-        months = [month for month in _months(today) if month >= first[:7]]
-        self.random.shuffle(months)
-        for month in months:
+        """A part of a month chosen among the last twelve, or of the newest before them; None when there is none in any."""
+        months = _months((now + timedelta(days=1)).date(), self.bucket.first_day())
+        recent, older = months[:MONTHS], months[MONTHS:]
+        self.random.shuffle(recent)
+        for month in (*recent, *older):
             parts = list(self.ledger.committed(f"{month}-01", f"{month}-31"))
             if parts:
                 return self.random.choice(parts)
@@ -118,7 +122,8 @@ def _without_token(judged: Judged) -> Judged:
     return replace(judged, message=replace(message, reply=replace(message.reply, token=None)))
 
 
-def _months(today: date) -> list[str]:
-    """The last so many months, YYYY-MM, this one first."""
-    place = today.year * 12 + today.month - 1
-    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(place, place - MONTHS, -1)]
+def _months(today: date, first: str | None) -> list[str]:
+    """The last so many months, YYYY-MM, this one first, and those before them since the day `first`."""
+    last = today.year * 12 + today.month
+    begin = last - MONTHS if first is None else min(last - MONTHS, int(first[:4]) * 12 + int(first[5:7]) - 1)
+    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(last - 1, begin - 1, -1)]

@@ -61,7 +61,7 @@ class ExpiryWatch:
             self._lift()
         self.holds.keep_originals()
         overdue = self._overdue(now)
-        self.telemetry.count({"ExpiryHalted": len(lost), "ArchiveBehind": overdue})
+        self.telemetry.count({"ExpiryWatches": 1, "ExpiryHalted": len(lost), "ArchiveBehind": overdue})
         self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)
         return {"proven": proven, "lost": [manifest.key for manifest in lost], "overdue": overdue, "more": False}
 

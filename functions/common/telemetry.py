@@ -42,6 +42,7 @@ METRICS: dict[str, str] = {
     "PartsCopied": "archive parts whose second copy was proven",
     "CopiesFailed": "archive parts whose second copy could not be made or proven; they are tried again",
     "ExpiryHalted": "archive parts that could not be proven near their expiry, for which expiry was switched off",
+    "ExpiryWatches": "rounds in which every part near its expiry was looked at",
     "DrillsPassed": "drills in which a sample came back out of the archive as it was filed",
     "DrillsFailed": "drills in which it did not",
     "BackupsDone": "backups of the table that are complete",

@@ -268,6 +268,23 @@ def test_every_alarm_on_a_metric_of_ours_names_one_that_exists():
     assert all(alarm["MetricName"] in METRICS for alarm in ours)
 
 
+# How long the job whose absence an alarm tells of may take from one end to the next: a day, and how much later it may be.
+HOURS_BETWEEN = {"ArchiveRuns": 24 + 4, "ExpiryWatches": 24 + 2, "DrillsPassed": 24 + 2, "BackupsDone": 24 + 12}
+
+
+def test_an_alarm_of_what_is_absent_waits_longer_than_two_of_its_jobs_may_lie_apart():
+    alarms = [alarm["Properties"] for alarm in of_type("AWS::CloudWatch::Alarm").values()]
+    absent = {alarm["MetricName"]: alarm for alarm in alarms if alarm["TreatMissingData"] == "breaching"}
+    assert absent.keys() == HOURS_BETWEEN.keys()
+    for metric, hours in HOURS_BETWEEN.items():
+        alarm = absent[metric]
+        assert (alarm["ComparisonOperator"], alarm["Statistic"], alarm["Threshold"]) == ("LessThanThreshold", "Sum", 1)
+        assert "DatapointsToAlarm" not in alarm, "every hour must have been without"
+        # One good hour anywhere in the time watched keeps it silent. CloudWatch's limit: periods of an hour and more, seven days.
+        assert alarm["Period"] == 3600
+        assert hours < alarm["EvaluationPeriods"] <= 7 * 24
+
+
 def test_no_name_of_a_resource_is_written_down_in_the_code():
     names = [known.name for known in (*TEMPLATE.queues, *TEMPLATE.tables, *TEMPLATE.buckets, *TEMPLATE.buses)]
     pattern = re.compile("|".join(re.escape(name) for name in names))

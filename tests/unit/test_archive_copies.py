@@ -358,8 +358,47 @@ def test_a_sample_comes_back_as_it_was_filed(world: World, capsys: pytest.Captur
     assert '"DrillsPassed":[1.0]' in capsys.readouterr().out
 
 
-def test_a_drill_in_an_empty_archive_passes(world: World) -> None:
-    assert drill(world).practise(NOW) == {"key": "", "compared": 0, "more": False}
+NOTHING = {"outcome": "nothing_archived", "key": "", "compared": 0, "more": False}
+
+
+def test_a_drill_says_so_where_nothing_is_archived_yet(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.receive("anna", SETTLED)
+    assert drill(world).practise(NOW) == NOTHING
+    assert '"DrillsPassed":[1.0]' in capsys.readouterr().out
+
+
+def test_parts_in_the_bucket_of_which_the_ledger_knows_none_fail_the_drill(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.receive("anna", SETTLED)
+    world.run()
+    (manifest,) = world.manifests()
+    world.table.delete(manifest["pk"], manifest["sk"])
+    with pytest.raises(DrillFailed, match="the ledger none"):
+        drill(world).practise(NOW)
+    assert '"DrillsFailed":[1.0]' in capsys.readouterr().out
+
+
+def test_a_part_in_the_ledger_of_which_the_bucket_knows_nothing_fails_the_drill(world: World) -> None:
+    world.receive("anna", SETTLED)
+    world.run()
+    world.s3.delete_object(Bucket=world.bucket, Key=next(iter(world.objects())))
+    with pytest.raises(ArchiveUnproven, match="not there"):
+        drill(world).practise(NOW)
+
+
+def test_an_object_that_a_crash_left_is_nothing_archived(world: World) -> None:
+    world.receive("anna", SETTLED)
+    cabinet = world.process()
+    with mock.patch.object(cabinet.bucket, "prove", side_effect=ProcessDied), pytest.raises(ProcessDied):
+        world.run(cabinet)
+    assert drill(world).practise(NOW) == NOTHING
+
+
+def test_a_drill_finds_what_was_filed_long_ago(world: World) -> None:
+    world.receive("anna", SETTLED)
+    world.run()
+    assert drill(world).practise(NOW + timedelta(days=900))["compared"] == 1
 
 
 def test_a_sample_of_a_large_part_is_small(world: World) -> None:
