@@ -51,6 +51,7 @@ NOBODYS = {
     "A#backup state": "times",
     "A#run fence": "a run's name",
     "A#lost part": "counts, times and hashes of a part",
+    "A#packs 2026-11": "times",
     "E#erased salted": "a salted hash, which stays so that nothing comes back",
     "E#certificates time": "counts and salted hashes",
     "E#salt salt": "a random number",
