@@ -36,6 +36,8 @@ _TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", 
 _TRIES = 5
 # A conversation whose messages are all archived, which nobody must act on and which holds nothing that must last.
 CONVERSATIONS_KEPT = timedelta(days=400)
+# A reply's record that the archive files expires with its message. One that is written after its message was filed is not filed any more.
+RECORDS_KEPT = timedelta(days=400)
 # Hourly counters are figures drawn from messages; a year can be compared with the one before.
 COUNTERS_KEPT = timedelta(days=400)
 # Somebody looks at a flood while it runs, or the day after.
@@ -125,7 +127,7 @@ class DynamoStore:
     def add_reply(self, reply: Reply) -> None:
         key = keys.split(reply.message_id)
         try:
-            self.table.put_new(reply_item(key, reply))
+            self.table.put_new(reply_item(key, reply) | {"exp": int((reply.at + RECORDS_KEPT).timestamp())})
         except ConditionFailed as refused:
             raise AlreadyRecorded(self._reply_in_the_way(refused, reply)) from None
 

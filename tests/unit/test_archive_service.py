@@ -506,7 +506,8 @@ def test_an_unproven_part_lets_nothing_expire(
         world.run(world.process(bucket=bucket))
     assert world.manifests() == []
     assert world.marked() == {}
-    assert not any("exp" in item for item in world.items("C#"))
+    assert not any("archived" in item for item in world.items("C#"))
+    assert [item["sk"][0] for item in world.items("C#") if "exp" in item] == ["R"]  # a record's own, in more than a year
     assert '"ArchiveUnproven":[1.0]' in capsys.readouterr().out.replace(" ", "")
     world.run()
     world.assert_archived(message_id)
