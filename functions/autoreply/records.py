@@ -109,7 +109,7 @@ def _problem(task: ReplyTask, reply: Reply) -> str | None:
     if reply.state == "unknown":
         return "reply_unknown"
     if reply.state == "failed" and reply.sent_parts:
-        return "reply_incomplete"
+        return None if (reply.halted or "").partition(" ")[0] in QUIET else "reply_incomplete"
     if reply.state == "failed":
         return None if routing.needs_person and reply.outcome in REFUSED else "reply_failed"
     meant = routing.reply is not None and not routing.needs_person
@@ -128,6 +128,8 @@ def log(case: Case, reply: Reply, desk: Desk, **more: Any) -> None:
     message = case.message
     said = {"message_id": message.message_id, "channel": message.channel, "account": message.account, "reason": reply.reason}
     tried = {"template": reply.template, "variant": reply.variant, "attempts": reply.attempts, "result": reply.outcome}
+    if reply.halted:
+        more |= {"halted": reply.halted, "sent_parts": reply.sent_parts, "parts": reply.parts}
     write = desk.telemetry.warning if reply.state in ("failed", "unknown") else desk.telemetry.info
     write(line, **said, **tried, **more)
     desk.telemetry.count({metric: 1}, channel=message.channel)

@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.autoreply.case import Case
+from functions.autoreply.case import Case, Silence
 from functions.autoreply.delivery import Answer, parcels
 from functions.autoreply.desk import Desk, ReplyPostponed
+from functions.autoreply.interruption import Watched, cut, stop_of
+from functions.autoreply.looking import look
 from functions.autoreply.patience import seconds_to_wait, too_late
 from functions.autoreply.records import REFUSED, log, settle
 from functions.channels import registry
 from functions.channels.contract import Adapter, OutgoingReply, SendResult
+from functions.common.errors import Unavailable
 from functions.common.store import Reply
 
 TAKEN = ("sent", "duplicate")
@@ -51,23 +54,33 @@ def prepared(case: Case, reply: Reply, desk: Desk) -> Try:
 def send(sending: Try, desk: Desk) -> None:
     """Send, and write down what became of it."""
     sending, result = _deliver(sending, desk)
+    if isinstance(result, Silence):
+        return withhold(sending, result, desk)
     message = sending.case.message
     reached = result.outcome not in ("transient", "unknown")
     desk.breaker.note(message.channel, message.account, reached=reached, now=desk.clock())
-    conclude(sending, result, desk)
+    return conclude(sending, result, desk)
 
 
-def _deliver(sending: Try, desk: Desk) -> tuple[Try, SendResult]:
-    """Send what is left of the reply, part by part; the try as it stands then, and what the platform said last."""
+def _deliver(sending: Try, desk: Desk) -> tuple[Try, SendResult | Silence]:
+    """Send what is left of the reply, part by part; the try as it stands then, and what the platform said last, or what cut it short."""
     if sending.credentials.receive_only:
         return sending, SendResult(outcome="window_closed", code="receive_only")
-    result = SendResult(outcome="sent")
-    for parcel in sending.parcels[sending.reply.sent_parts :]:
-        result = _post(parcel, sending, desk)
-        if result.outcome not in TAKEN:
+    result: SendResult | Silence = SendResult(outcome="sent")
+    for place, parcel in enumerate(sending.parcels[sending.reply.sent_parts :]):
+        result = (_between(sending, desk) if place else None) or _post(parcel, sending, desk)
+        if isinstance(result, Silence) or result.outcome not in TAKEN:
             break
         sending = _taken(sending, parcel, desk)
     return sending, result
+
+
+def _between(sending: Try, desk: Desk) -> SendResult | Silence | None:
+    """The look between two parts: what cuts the reply short, and a try that failed where nobody knows."""
+    try:
+        return cut(look(sending.case.task, desk), sending.reply)
+    except Unavailable:
+        return SendResult(outcome="transient", code="not_tried")
 
 
 def _taken(sending: Try, parcel: OutgoingReply, desk: Desk) -> Try:
@@ -79,13 +92,26 @@ def _taken(sending: Try, parcel: OutgoingReply, desk: Desk) -> Try:
     return replace(sending, reply=reply, doubtful=False, recorded=True)
 
 
-def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult:
-    message = sending.case.message
-    outbound = desk.outbound(message.channel, message.account, message.message_id)
+def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult | Silence:
+    message, reply = sending.case.message, sending.reply
+    way_out = desk.outbound(message.channel, message.account, message.message_id)
+    outbound = Watched(way_out, lambda: stop_of(desk.stops(), message, reply))
     result = sending.adapter.send(parcel, sending.credentials, outbound)
     if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
         result = sending.adapter.send(parcel, sending.credentials, outbound)
-    return result
+    return outbound.stopped if outbound.stopped and result.outcome in NOT_SENT else result
+
+
+def withhold(sending: Try, silence: Silence, desk: Desk) -> None:
+    """End a reply that is forbidden by now: whole, if nothing of it left; what did leave stays on record with what stopped the rest."""
+    reply, scope = sending.reply, f" {silence.detail}" if silence.detail else ""
+    halted = f"{silence.reason}{scope}"
+    if sending.doubtful:
+        return finish(sending, replace(reply, state="unknown", halted=halted), desk)
+    if reply.sent_parts:
+        return finish(sending, replace(reply, state="failed", halted=halted), desk)
+    reason = silence.reason.value
+    return finish(sending, replace(reply, state="none", reason=reason, detail=silence.detail, template=None, text=None), desk)
 
 
 def conclude(sending: Try, result: SendResult, desk: Desk) -> None:

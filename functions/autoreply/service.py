@@ -21,9 +21,11 @@ from functions.autoreply.case import Case, Decision, Suppressed
 from functions.autoreply.decision import decide, objections, veto
 from functions.autoreply.delivery import parts_of
 from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
+from functions.autoreply.interruption import cut
+from functions.autoreply.looking import look
 from functions.autoreply.reasons import NOTICES, Reason
 from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
-from functions.autoreply.sending import NOT_SENT, Try, conclude, finish, prepared, send
+from functions.autoreply.sending import NOT_SENT, Try, conclude, finish, prepared, send, withhold
 from functions.channels.contract import SendResult
 from functions.common.errors import Unavailable
 from functions.common.ledger import Said, entry, entry_of, may_have_forgotten, reserved, without
@@ -32,7 +34,6 @@ from functions.common.store import AlreadyRecorded, ConversationChanged, Reply
 from functions.common.wire import ReplyTask
 
 _TRIES = 5
-LATER = 10
 BROKEN = (Reason.TEMPLATE_INVALID, Reason.TEMPLATE_EXPIRED)
 
 
@@ -42,7 +43,7 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
     `last_try`: the queue will not bring the message back.
     """
     for _ in range(_TRIES):
-        case = _case(task, desk)
+        case = look(task, desk)
         earlier = entry_of(case.conversation, case.message.message_id)
         if earlier is not None or _may_be_recorded(case):
             found = desk.store.reply(case.message.message_id)
@@ -53,20 +54,6 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
         except ConversationChanged:
             continue  # something happened since it was read: decide anew
     raise Unavailable(f"conversation {conv_of(task)} kept changing")
-
-
-def _case(task: ReplyTask, desk: Desk) -> Case:
-    conversation = desk.store.conversation(conv_of(task))
-    newer = conversation is not None and conversation.count > task.judged.seq
-    return Case(
-        task=task,
-        conversation=conversation,
-        policy=desk.policy(),
-        now=desk.clock(),
-        stops=desk.stops(),
-        backlog=desk.backlog(task.judged.routing.team),
-        later=tuple(desk.store.later_messages(task.judged, LATER)) if newer else (),
-    )
 
 
 def _may_be_recorded(case: Case) -> bool:
@@ -168,15 +155,12 @@ def _send_again(sending: Try, known: Reply, desk: Desk) -> None:
         desk.store.add_reply(sending.reply)
     sending = replace(sending, recorded=True)
     try:
-        forbidden = veto(_case(sending.case.task, desk), sending.reply, doubtful=sending.doubtful)
+        now = look(sending.case.task, desk)
     except Unavailable:
         return conclude(sending, SendResult(outcome="transient", code="not_tried"), desk)
-    if forbidden is None:
-        return send(sending, desk)
-    if sending.doubtful or sending.reply.sent_parts:
-        return finish(sending, replace(sending.reply, state="unknown" if sending.doubtful else "failed"), desk)
-    reason, detail = forbidden.reason.value, forbidden.detail
-    return finish(sending, replace(sending.reply, state="none", reason=reason, detail=detail, template=None, text=None), desk)
+    begun = bool(sending.reply.sent_parts)
+    forbidden = cut(now, sending.reply) if begun else veto(now, sending.reply, doubtful=sending.doubtful)
+    return send(sending, desk) if forbidden is None else withhold(sending, forbidden, desk)
 
 
 def _warn(case: Case, decision: Decision, desk: Desk) -> None:

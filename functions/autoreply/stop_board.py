@@ -1,7 +1,9 @@
 """The kill switch: what operators have stopped, kept in the table, and read there at most every `LOOK_EVERY` by each process.
 
-One item per scope, in one partition: who stopped or started it, when, why and until when, with what was done before. A stop works within
-`LOOK_EVERY` and the time a send takes; if the table does not answer, nothing is sent.
+One item per scope, in one partition: who stopped or started it, when, why and until when, with what was done before. It is asked just
+before every request (`interruption.Watched`), and what it says is never older than `LOOK_EVERY`; if the table does not answer in that
+time, nothing is sent. From then on a request needs at most `outbound.CONNECTED_WITHIN` to get a connection and twice
+`outbound.CONNECT_SECONDS` to be written: nothing leaves later than thirty seconds after a stop.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from functions.common.clock import Clock, from_iso, to_iso
 from functions.common.errors import Poison, Unavailable
 from functions.common.table import ConditionFailed, Item, Table
 
-LOOK_EVERY = timedelta(seconds=20)
+LOOK_EVERY = timedelta(seconds=15)
 PARTITION = "X#stops"
 # What is noted of a scope's past: nobody needs more than the last hundred changes.
 HISTORY = 100
@@ -58,6 +60,8 @@ class StopBoard:
         now = self._clock()
         if self._looked is None or not timedelta() <= now - self._looked < LOOK_EVERY:
             self._known, self._looked = self.latest(), now
+            if self._clock() - now >= LOOK_EVERY:
+                raise Unavailable("what is stopped took too long to be read")
         return Stops(frozenset(each.scope for each in self._known if each.stands(now)))
 
     def latest(self) -> list[Change]:

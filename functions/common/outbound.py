@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import IPv6Address, ip_address
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
+# In all, names, several addresses and TLS included: a request that its sender allowed a moment ago must not leave much later.
+CONNECTED_WITHIN = 10.0
 MAX_ANSWER = 64 * 1024
 # Undecoded: nobody asked for a compressed answer, and a small one may unpack to a large one.
 _ONE_TRY: dict[str, Any] = {
@@ -183,8 +186,11 @@ class _Guard:
     public_only = True
 
     def connect(self) -> None:
+        began = monotonic()
         try:
             super().connect()  # type: ignore[misc]
+            if monotonic() - began > CONNECTED_WITHIN:
+                raise Unreachable("took too long to connect")
         except Unreachable:
             raise
         except Exception as error:  # nothing has been sent yet, whatever it was

@@ -124,8 +124,8 @@ class Reply:
     `suppressed`: replies that were not sent, each as its reason, its template and why, with spaces between.
     `suggestions` for a person who answers: each as where it comes from, its name and how well it fits (`autoreply.suggestions`).
     `state` unknown: the platform may or may not have delivered it; a person has been told. A long reply goes out in several `parts`, of
-    which the platform has certainly taken the first `sent_parts`: `failed` with some of them sent is half an answer. `buttons` and
-    `image_url` are what the template has beside its text.
+    which the platform has certainly taken the first `sent_parts`: `failed` with some of them sent is half an answer, and `halted` names
+    the reason (and the scope) that forbade the rest. `buttons` and `image_url` are what the template has beside its text.
     """
 
     message_id: str
@@ -147,6 +147,7 @@ class Reply:
     image_url: str | None = None
     parts: int = 1
     sent_parts: int = 0
+    halted: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from botocore.client import BaseClient
 
 from functions.channels import registry
+from functions.common import aws
 from infra.simulators.contract import ApiAnswer
 from tests.fakes.deaths import When
 from tests.fakes.house import House
@@ -105,3 +107,46 @@ def test_a_reply_in_parts_where_it_takes_none(tmp_path: Path, when: When, monkey
             assert reply["state"] == "sent" and reply["sent_parts"] == reply["parts"] == len(texts_of(house)) > 1, where
 
     deaths(tmp_path, when, story, "twilio", no_part_twice, unwatched=1)
+
+
+API_CALL = BaseClient._make_api_call  # not the watched one: what the world does meanwhile is no call of ours
+
+
+def opts_out_meanwhile(house: House) -> None:
+    """As soon as a first part has arrived the contact opts out, by another process."""
+    simulator = house.simulators["generic"]
+    api = simulator.api
+
+    def then_opted_out(request):
+        answer = api(request)
+        (conversation,) = [each for each in _scanned(house.table) if each["sk"]["S"] == "@"]
+        key = {name: conversation[name] for name in ("pk", "sk")}
+        change = {"ExpressionAttributeValues": {":yes": {"BOOL": True}, ":one": {"N": "1"}}}
+        change["UpdateExpression"] = "SET opted_out = :yes ADD rev :one"
+        API_CALL(aws.client("dynamodb"), "UpdateItem", {"TableName": house.table, "Key": key, **change})
+        return answer
+
+    simulator.api = then_opted_out
+
+
+def _scanned(table: str) -> list[dict]:
+    return API_CALL(aws.client("dynamodb"), "Scan", {"TableName": table})["Items"]
+
+
+@pytest.mark.timeout(280)
+@both_sides
+def test_a_reply_that_is_cut_short_between_its_parts(tmp_path: Path, when: When, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.adapter("generic"), "max_text", 40)
+    story = [text("请问几点开门?", "m1"), opts_out_meanwhile, pump]
+
+    def one_part(house: House, undisturbed: dict, where: str) -> None:
+        (reply,) = house.of_kind("R#")
+        assert len(set(texts_of(house))) == len(texts_of(house)) <= 1, where
+        if reply["state"] == "unknown":
+            # It died with the request under way: nobody can say, and a person is told.
+            assert house.of_kind("@")[0]["problems"] == ["reply_unknown"], where
+        else:
+            assert (reply["state"], reply["sent_parts"], reply["halted"]) == ("failed", 1, "opted_out"), where
+            same_as_undisturbed(house, undisturbed, where)
+
+    deaths(tmp_path, when, story, "generic", one_part, unwatched=2)

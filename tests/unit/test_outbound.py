@@ -144,6 +144,19 @@ def test_where_nobody_listens_nothing_was_sent():
         _post(origin, origin)
 
 
+def test_a_connection_that_took_too_long_carries_nothing(monkeypatch):
+    seconds = iter((0.0, module.CONNECTED_WITHIN + 0.1))
+    monkeypatch.setattr(module, "monotonic", lambda: next(seconds))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="took too long"):
+            _post(origin, origin)
+        listener.settimeout(5)
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(1) == b"", "closed without a word"
+
+
 def test_a_host_without_an_address_is_unreachable():
     with pytest.raises(Unreachable):
         _post("https://nowhere.invalid/send")

@@ -1,0 +1,74 @@
+"""What ends a reply that is on its way: asked between its parts, and what operators stopped once more before every single request.
+
+A newer message does not: half an answer followed by another one would be worse than both. Nor do quiet hours or a message's age, which
+ask whether to begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from functions.autoreply import bars
+from functions.autoreply.case import Case, Silence, Step
+from functions.autoreply.reasons import Reason
+from functions.autoreply.stops import Stops
+from functions.channels.contract import AccessToken, HttpResult, Outbound, Unreachable
+from functions.common.errors import Unavailable
+from functions.common.message import Message
+from functions.common.store import Reply
+
+CUTS: tuple[Step, ...] = (
+    bars.stopped, bars.held, bars.blocked, bars.opted_out, bars.taken_over, bars.recalled, bars.window_closed,
+)  # fmt: skip
+
+
+def cut(case: Case, reply: Reply) -> Silence | None:
+    """What forbids the rest of a reply whose first part is out; None when nothing does."""
+    found = (step(case) for step in CUTS)
+    silence = next((outcome for outcome in found if isinstance(outcome, Silence)), None)
+    return silence or stop_of(case.stops, case.message, reply)
+
+
+def stop_of(stops: Stops, message: Message, reply: Reply) -> Silence | None:
+    """An operator's stop that holds for a reply: of everything, its channel, its account or its rule."""
+    scope = stops.of_account(message.channel, message.account) or stops.of_rule(reply.template or "")
+    return Silence(reason=Reason.STOPPED, detail=scope) if scope else None
+
+
+class Watched:
+    """A way out that looks at what is stopped just before every request, a token's included; `stopped` is what it found.
+
+    Where nobody knows what is stopped, nothing leaves.
+    """
+
+    def __init__(self, outbound: Outbound, look: Callable[[], Silence | None]) -> None:
+        self._outbound = outbound
+        self._look = look
+        self.stopped: Silence | None = None
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+        return self._outbound.now()
+
+    def origin(self, default: str) -> str:
+        """Scheme and host of the platform's API."""
+        return self._outbound.origin(default)
+
+    def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpResult:
+        """One exchange; `Unreachable` when it is stopped."""
+        try:
+            self.stopped = self._look()
+        except Unavailable:
+            raise Unreachable("nobody knows what is stopped") from None
+        if self.stopped is not None:
+            raise Unreachable("stopped")
+        return self._outbound.request(method, url, headers=headers, body=body)
+
+    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+        """The account's access token."""
+        return self._outbound.access_token(fetch)
+
+    def forget_token(self, token: str) -> None:
+        """The platform refused this token."""
+        self._outbound.forget_token(token)
