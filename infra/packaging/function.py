@@ -12,12 +12,13 @@ from pathlib import Path
 from functions.common.bundle import dump_bundle, read_bundle
 from infra.packaging import ROOT, PackagingFailed
 from infra.packaging.imports import OURS, import_closure, modules_in, source_of
+from infra.packaging.trimming import trim_channels
 
 SHARED = {"common", "channels"}
 # Sections of the default bundle that a function has no use for, where its zip has no room for them.
 NOT_READ = {"autoreply": ("rules", "retention", "duty", "teams", "model")}
-# Modules that a function names and never runs: a channel that only receives has mails for ingest to read, and nothing to send.
-NOT_RUN = {"autoreply": frozenset({"functions.channels.codecs.mail"})}
+# What a function never asks of a channel.
+NOT_ASKED = {"autoreply": ("verify", "decode", "handshake", "parse", "acknowledge", "pull")}
 UNPACKED_AT = "/var/task"
 
 
@@ -35,11 +36,21 @@ def build_function(name: str, target: Path, *, default_bundle: Callable[[], byte
         raise PackagingFailed(f"{name} imports another function: {', '.join(sorted(strangers))}")
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     shutil.copytree(root / OURS / name, target / OURS / name, dirs_exist_ok=True, ignore=ignored)
-    for module in sorted(reached - NOT_RUN.get(name, frozenset())):
+    for module in sorted(reached):
         _copy_module(module, root, target)
+    if name in NOT_ASKED:
+        trim_channels(target, NOT_ASKED[name])
+        _drop_unreached(package, reached, target)
     if f"{OURS}.common.bundle" in reached:
         sections = read_bundle(default_bundle()).sections
         (target / OURS / "bundle.json").write_bytes(dump_bundle(sections, without=NOT_READ.get(name, ())))
+
+
+def _drop_unreached(package: str, modules: set[str], target: Path) -> None:
+    """Take away what nothing imports any more."""
+    for module in modules - import_closure(modules_in(package, target), target):
+        if source := source_of(module, target):
+            source.unlink()
 
 
 def _copy_module(module: str, root: Path, target: Path) -> None:

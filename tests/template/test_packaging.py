@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import marshal
 import platform
 import shutil
@@ -16,18 +17,17 @@ import pytest
 import yaml
 
 from functions.autoreply.config import read_policy
-from functions.channels import registry
-from functions.channels.contract import OutgoingReply
 from functions.common.bundle import dump_bundle, read_bundle
 from functions.common.errors import BundleInvalid
 from infra.cli.bundle import compile_bundle
 from infra.packaging import ROOT, RUNTIME, PackagingFailed, function, layer, zipped_size
 from infra.packaging import __main__ as command
 from infra.packaging.bytecode import find_interpreter, replace_sources
-from infra.packaging.function import NOT_READ, NOT_RUN, SHARED, build_function
+from infra.packaging.function import NOT_READ, SHARED, build_function
 from infra.packaging.imports import imported_names, source_of
 from infra.packaging.layer import LAMBDA, IndexUnreachable, Machine, cached_layer
 from infra.packaging.lean import lean
+from infra.packaging.trimming import trim_channels
 from tests.fakes.template import loaded
 
 HANDLERS = {found.name: found.handler for found in loaded().functions}
@@ -101,8 +101,8 @@ def test_artifact_holds_every_module_it_names_and_no_other_function(artifacts: d
     here = modules(artifact)
     assert {module.split(".")[1] for module in here if "." in module} <= SHARED | {name}
     named = {found for module in here for found in imported_names(module, artifact)}
-    missing = {module for module in named if source_of(module, ROOT) and not source_of(module, artifact)}
-    assert missing == NOT_RUN.get(name, set())
+    missing = [module for module in named if source_of(module, ROOT) and not source_of(module, artifact)]
+    assert missing == []
 
 
 @every_function
@@ -330,16 +330,94 @@ def test_an_index_that_cannot_be_reached_is_told_from_a_lock_that_is_wrong(
     assert not isinstance(wrong.value, IndexUnreachable)
 
 
-def test_what_autoreply_is_not_given_is_needed_by_a_channel_that_sends_nothing_alone() -> None:
-    naming = [
-        module.stem
-        for module in sorted((ROOT / "functions" / "channels").rglob("*.py"))
-        for left_out in NOT_RUN["autoreply"]
-        if left_out in imported_names(".".join(module.relative_to(ROOT).with_suffix("").parts), ROOT)
+SEND_THROUGH = """
+import json
+from datetime import UTC, datetime
+from functions.channels import registry
+from functions.channels.contract import HttpResult, NoAnswer, OutgoingReply, Unreachable
+
+class Platform:
+    def __init__(self, answer):
+        self.answer = answer
+    def now(self):
+        return datetime(2026, 11, 20, tzinfo=UTC)
+    def origin(self, default):
+        return default
+    def request(self, method, url, *, headers, body):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+    def access_token(self, fetch):
+        return "token"
+    def forget_token(self, token):
+        pass
+
+ANSWERS = [HttpResult(status, {}, body) for status in (200, 201, 400, 401, 429, 500) for body in (b"{}", b'{"errcode":45009}', b"<")]
+accounts = json.loads(%r)
+for channel in registry.names():
+    adapter = registry.adapter(channel)
+    assert not any(hasattr(adapter, name) for name in ("verify", "handshake", "parse", "acknowledge", "pull")), channel
+    for account in accounts.get(channel, {}).values():
+        credentials = adapter.credentials.model_validate(account)
+        for more in ({}, {"image_url": "https://shop.example/a.png", "text": ""}, {"buttons": ("是", "否")}):
+            said = {"message_id": "c.0000000000000.h", "native_id": "1", "contact": "u/1", "text": "您好", "token": None} | more
+            for answer in (*ANSWERS, Unreachable(), NoAnswer()):
+                print(channel, adapter.send(OutgoingReply(**said), credentials, Platform(answer)).outcome)
+"""
+
+
+def test_autoreplys_channels_send_without_what_reads_webhooks(artifacts: dict[str, Path]) -> None:
+    accounts = (ROOT / "config" / "channels.local.yaml").read_text(encoding="utf-8")
+    filled = yaml.safe_load(accounts.replace("${PLATFORM_API_ORIGIN}", "https://crm.example"))["channels"]
+    said = run_isolated([artifacts["autoreply"]], SEND_THROUGH % json.dumps(filled))
+    assert {line.split()[0] for line in said} == set(filled)
+    assert {line.split()[1] for line in said} >= {"sent", "invalid", "transient", "unknown"}
+    gone = [
+        artifacts["autoreply"] / "functions" / "channels" / "codecs" / f"{name}.py" for name in ("telegram_content", "mail")
     ]
-    assert naming == ["email"]
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(sys.modules, "functions.channels.codecs.mail", None)
-        adapter = registry.adapter("email")
-        reply = OutgoingReply(message_id="m", native_id=None, contact="ann@mail.example", text="hi")
-        assert adapter.send(reply, None, None).outcome == "window_closed"  # type: ignore[arg-type]
+    assert not any(path.exists() for path in gone)
+
+
+def test_what_is_left_of_channels_names_nothing_that_is_gone(artifacts: dict[str, Path], tmp_path: Path) -> None:
+    channels = artifacts["autoreply"] / "functions" / "channels"
+    for path in channels.rglob("*.py"):
+        copy = tmp_path / path.relative_to(channels)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(lean(path.read_text(encoding="utf-8")), encoding="utf-8")
+    ruff = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select",
+        "F821",
+        "--output-format",
+        "concise",
+        str(tmp_path),
+    ]
+    outcome = subprocess.run(ruff, capture_output=True, text=True, check=False)
+    # Types of fields are never evaluated but by pydantic, which the imports of every module have tried.
+    assert outcome.returncode == 0, outcome.stdout
+
+
+def test_trimming_keeps_what_is_named_and_every_lines_number(tmp_path: Path) -> None:
+    module = tmp_path / "functions" / "channels" / "some.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(
+        "from a import (\n    kept,\n    gone,\n)\nLIMIT = 3\nOLD = 4\n\n\ndef _read(x):\n    return gone(OLD)\n\n\n"
+        "class Some:\n    def parse(self, x):\n        return _read(x)\n\n"
+        "    def send(self, x):\n        return kept(self._said(LIMIT))\n\n"
+        "    def _said(self, x):\n        raise ValueError(x)\n\n    def _heard(self, x):\n        return x\n\n\nADAPTER = Some()\n"
+    )
+    asked = tmp_path / "functions" / "registry.py"
+    asked.write_text("import functions.channels.some\nfunctions.channels.some.ADAPTER\n")
+    before = module.read_text().split("\n")
+    trim_channels(tmp_path, ("parse",))
+    after = module.read_text().split("\n")
+    assert len(after) == len(before) and after[0] == "from a import kept" and "ADAPTER = Some()" in after
+    assert [line for line in after if "gone" in line or "OLD" in line or "_read" in line or "_heard" in line] == []
+    assert (
+        before.index("    def send(self, x):") == after.index("    def send(self, x):") and "    def _said(self, x):" in after
+    )
+    compile(module.read_text(), "some", "exec")
