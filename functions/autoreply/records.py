@@ -53,6 +53,7 @@ def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         buttons=beside.buttons,
         image_url=beside.image_url,
         suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),
+        left_to=decision.detail if decision.reason == Reason.ANSWERED_WITH_LATER else None,
     )
 
 

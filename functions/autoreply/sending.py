@@ -51,8 +51,8 @@ def prepared(case: Case, reply: Reply, desk: Desk) -> Try:
     return Try(case=case, reply=replace(reply, parts=len(parts)), adapter=adapter, credentials=credentials, parcels=parts)
 
 
-def send(sending: Try, desk: Desk) -> None:
-    """Send, and write down what became of it."""
+def send(sending: Try, desk: Desk) -> Reply:
+    """Send, and write down what became of it: the record."""
     sending, result = _deliver(sending, desk)
     if isinstance(result, Silence):
         return withhold(sending, result, desk)
@@ -102,7 +102,7 @@ def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult | Silen
     return outbound.stopped if outbound.stopped and result.outcome in NOT_SENT else result
 
 
-def withhold(sending: Try, silence: Silence, desk: Desk) -> None:
+def withhold(sending: Try, silence: Silence, desk: Desk) -> Reply:
     """End a reply that is forbidden by now: whole, if nothing of it left; what did leave stays on record with what stopped the rest."""
     reply, scope = sending.reply, f" {silence.detail}" if silence.detail else ""
     halted = f"{silence.reason}{scope}"
@@ -114,7 +114,7 @@ def withhold(sending: Try, silence: Silence, desk: Desk) -> None:
     return finish(sending, replace(reply, state="none", reason=reason, detail=silence.detail, template=None, text=None), desk)
 
 
-def conclude(sending: Try, result: SendResult, desk: Desk) -> None:
+def conclude(sending: Try, result: SendResult, desk: Desk) -> Reply:
     """Write down what became of a try, and ask for another where that is safe and may help."""
     case, reply = sending.case, sending.reply
     tried = replace(reply, outcome=result.outcome, provider_id=result.provider_id)
@@ -132,11 +132,12 @@ def conclude(sending: Try, result: SendResult, desk: Desk) -> None:
     raise ReplyPostponed(f"{result.outcome} {result.code}", wait)
 
 
-def finish(sending: Try, final: Reply, desk: Desk, code: str | None = None) -> None:
-    """The last word on a reply."""
+def finish(sending: Try, final: Reply, desk: Desk, code: str | None = None) -> Reply:
+    """The last word on a reply: its record."""
     _write(sending, final, desk)
     log(sending.case, final, desk, code=code)
     settle(sending.case, final, desk)
+    return final
 
 
 def _write(sending: Try, reply: Reply, desk: Desk) -> None:

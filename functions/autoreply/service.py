@@ -11,6 +11,9 @@ what is known:
 | one | none | a process died between the reservation and the record: the reply may be out |
 | one | `reserved`, with an outcome of `NOT_SENT` | nothing left: it is tried again |
 | one | `reserved`, with another outcome or none | it may be out |
+
+A message that was left to a later one's answer is taken up again if that one is taken back before its turn: with the later one's task,
+since its own is gone from the queue.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ from functions.channels.contract import SendResult
 from functions.common.errors import Unavailable
 from functions.common.ledger import Said, entry, entry_of, may_have_forgotten, reserved, without
 from functions.common.origin import sign
-from functions.common.store import AlreadyRecorded, ConversationChanged, Reply
+from functions.common.store import AlreadyRecorded, ConversationChanged, Reply, ReplyState
 from functions.common.wire import ReplyTask
 
 _TRIES = 5
+# Messages in a row that were left to one: a decision looks at no more.
+LEFT = 10
 BROKEN = (Reason.TEMPLATE_INVALID, Reason.TEMPLATE_EXPIRED)
 
 
@@ -45,14 +50,38 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
     for _ in range(_TRIES):
         case = look(task, desk)
         earlier = entry_of(case.conversation, case.message.message_id)
-        if earlier is not None or _may_be_recorded(case):
-            found = desk.store.reply(case.message.message_id)
-            if found is not None or earlier is not None:
-                return _resume(case, earlier, found, desk, last_try=last_try)
+        found = desk.store.reply(case.message.message_id) if earlier is not None or _may_be_recorded(case) else None
         try:
-            return _answer(case, desk, last_try=last_try)
+            known = found is not None or earlier is not None
+            record = _resume(case, earlier, found, desk, last_try=last_try) if known else _answer(case, desk, last_try=last_try)
         except ConversationChanged:
             continue  # something happened since it was read: decide anew
+        return _take_up(record, desk, last_try=last_try)
+    raise Unavailable(f"conversation {conv_of(task)} kept changing")
+
+
+def _take_up(record: Reply, desk: Desk, *, last_try: bool) -> None:
+    """What was left to a message that was then taken back is answered after all, the newest first."""
+    if (record.state, record.reason) != ("none", Reason.RECALLED):
+        return
+    for left in desk.store.left_to(record.message_id, LEFT):
+        judged = desk.store.message(left.message_id)
+        if judged is not None:
+            _answer_after_all(ReplyTask(judged=judged, first_contact=judged.seq == 1), left, desk, last_try=last_try)
+
+
+def _answer_after_all(task: ReplyTask, left: Reply, desk: Desk, *, last_try: bool) -> None:
+    for _ in range(_TRIES):
+        case = look(task, desk)
+        try:
+            if left.state == "none" and left.reason == Reason.ANSWERED_WITH_LATER:
+                record = _answer(case, desk, last_try=last_try, over=left)
+            else:
+                earlier = entry_of(case.conversation, case.message.message_id)
+                record = _resume(case, earlier, left, desk, last_try=last_try)
+        except ConversationChanged:
+            continue
+        return _take_up(record, desk, last_try=last_try)
     raise Unavailable(f"conversation {conv_of(task)} kept changing")
 
 
@@ -60,20 +89,30 @@ def _may_be_recorded(case: Case) -> bool:
     return case.conversation is not None and may_have_forgotten(case.conversation, case.message.received_at)
 
 
-def _answer(case: Case, desk: Desk, *, last_try: bool) -> None:
+def _answer(case: Case, desk: Desk, *, last_try: bool, over: Reply | None = None) -> Reply:
+    """Decide, and do what was decided. `over`: the record that says that the message was left to another one, which this replaces."""
     decision = decide(case)
     _warn(case, decision, desk)
     if decision.text is None:
-        return _leave(case, decision, desk)
+        return _leave(case, decision, desk, over)
     if case.conversation is None:
         raise ConversationAwaited(conv_of(case.task))
     decision = _within_cap(case, decision, desk)
     if decision.text is None:
-        return _leave(case, decision, desk)
+        return _leave(case, decision, desk, over)
     _await_circuit(case, desk, last_try=last_try)
-    sending = prepared(case, record_of(case, decision, "reserved"), desk)
-    desk.store.apply(case.conversation, reserved(case.conversation, *_entries(case, decision)))
-    return send(replace(sending, last=last_try), desk)
+    sending = replace(prepared(case, _record(case, decision, "reserved", over), desk), last=last_try)
+    before = case.conversation if over is None else without(case.conversation, case.message.message_id)
+    desk.store.apply(case.conversation, reserved(before, *_entries(case, decision)))
+    if over is not None:
+        desk.store.record_reply(sending.reply, was="none", attempts=0)
+        sending = replace(sending, recorded=True)
+    return send(sending, desk)
+
+
+def _record(case: Case, decision: Decision, state: ReplyState, over: Reply | None) -> Reply:
+    record = record_of(case, decision, state)
+    return record if over is None or record.left_to else replace(record, left_to=over.left_to)
 
 
 def _await_circuit(case: Case, desk: Desk, *, last_try: bool) -> None:
@@ -110,20 +149,28 @@ def _entries(case: Case, decision: Decision) -> tuple[Said, ...]:
     return (whole, *(replace(whole, kind="+", rule=sign(name), asked=sign(name)) for name in decision.beside))
 
 
-def _leave(case: Case, decision: Decision, desk: Desk) -> None:
-    reply = record_of(case, decision, "none")
+def _leave(case: Case, decision: Decision, desk: Desk, over: Reply | None) -> Reply:
+    reply = _record(case, decision, "none", over)
     try:
-        desk.store.add_reply(reply)
+        if over is None:
+            desk.store.add_reply(reply)
+        else:
+            desk.store.record_reply(reply, was="none", attempts=0)
     except AlreadyRecorded as found:
         return _resume(case, None, found.reply, desk)
     log(case, reply, desk, suppressed=list(reply.suppressed))
-    return tell_person(case, reply, desk)
+    tell_person(case, reply, desk)
+    return reply
 
 
-def _resume(case: Case, earlier: Said | None, found: Reply | None, desk: Desk, *, last_try: bool = False) -> None:
+def _resume(case: Case, earlier: Said | None, found: Reply | None, desk: Desk, *, last_try: bool = False) -> Reply:
     """Go on where an earlier delivery of this message stopped."""
     if found is not None and found.state != "reserved":
-        return tell_person(case, found, desk) if earlier is None else settle(case, found, desk)
+        if earlier is None:
+            tell_person(case, found, desk)
+        else:
+            settle(case, found, desk)
+        return found
     known = found or _as_reserved(case, earlier)
     sending = prepared(case, replace(known, attempts=known.attempts + 1, outcome=None), desk)
     doubtful = found is None or found.outcome not in NOT_SENT
@@ -147,7 +194,7 @@ def _as_reserved(case: Case, earlier: Said | None) -> Reply:
     return known if same else replace(known, reason=decision.reason.value, text=None, template=None)
 
 
-def _send_again(sending: Try, known: Reply, desk: Desk) -> None:
+def _send_again(sending: Try, known: Reply, desk: Desk) -> Reply:
     """Note the try, look once more, send."""
     if sending.recorded:
         desk.store.record_reply(sending.reply, was="reserved", attempts=known.attempts)

@@ -155,6 +155,13 @@ class DynamoStore:
         item = self.table.get(keys.conversation_pk(key.conv), keys.reply_sk(key))
         return None if item is None else _reply_from(item)
 
+    def left_to(self, message_id: str, newest: int) -> list[Reply]:
+        key = keys.split(message_id)
+        limit = None if key.ts13 == keys.NO_TIME else newest
+        values = {":pk": keys.conversation_pk(key.conv), ":r": "R#"}
+        found = self.table.query("pk = :pk AND begins_with(sk, :r)", values, descending=True, limit=limit and 2 * limit)
+        return [record for record in map(_reply_from, found) if record.left_to == message_id]
+
     def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
         key = keys.split(judged.message.message_id)
         # Without times the keys' order is none: only all of them hold the newest.

@@ -125,7 +125,8 @@ class Reply:
     `suggestions` for a person who answers: each as where it comes from, its name and how well it fits (`autoreply.suggestions`).
     `state` unknown: the platform may or may not have delivered it; a person has been told. A long reply goes out in several `parts`, of
     which the platform has certainly taken the first `sent_parts`: `failed` with some of them sent is half an answer, and `halted` names
-    the reason (and the scope) that forbade the rest. `buttons` and `image_url` are what the template has beside its text.
+    the reason (and the scope) that forbade the rest. `left_to` names the later message whose answer was to answer this one. `buttons` and
+    `image_url` are what the template has beside its text.
     """
 
     message_id: str
@@ -148,6 +149,7 @@ class Reply:
     parts: int = 1
     sent_parts: int = 0
     halted: str | None = None
+    left_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +234,11 @@ class Store(Protocol):
 
     def reply(self, message_id: str) -> Reply | None:
         """What was decided about one message."""
+
+    def left_to(self, message_id: str, newest: int) -> list[Reply]:
+        """Records of messages that were left to this one's answer, the newest first: among twice so many of the conversation's newest, or
+        among all where they have no times.
+        """
 
     def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
         """Messages of the conversation that came after this one, in order: of the newest so many, or of all where they have no times."""

@@ -336,6 +336,30 @@ class TestLaterMessages:
         assert [found.seq for found in store.later_messages(judged(2, seq=2, sent_at=None), 1)] == [3, 4, 5]
 
 
+class TestLeftTo:
+    def test_the_records_that_were_left_to_a_message_are_found_the_newest_first(self, store: Store) -> None:
+        times = [NOW + timedelta(seconds=number) for number in range(5)]
+        first, second, other, fourth, last = (
+            judged(number, seq=number, sent_at=at).message.message_id for number, at in enumerate(times)
+        )
+        for message_id, left_to in ((first, last), (second, last), (other, None), (fourth, second), (last, None)):
+            store.add_reply(Reply(message_id=message_id, state="none", reason="x", at=NOW, left_to=left_to))
+        assert [each.message_id for each in store.left_to(last, 10)] == [second, first]
+        assert [each.message_id for each in store.left_to(second, 10)] == [fourth]
+        assert store.left_to(first, 10) == []
+
+    def test_it_looks_no_further_than_it_is_asked_to_but_where_there_are_no_times(self, store: Store) -> None:
+        for sent_at in (NOW, None):
+            last = judged(9, seq=9, sent_at=sent_at and sent_at + timedelta(seconds=9)).message.message_id
+            for number in range(8):
+                at = sent_at and sent_at + timedelta(seconds=number)
+                record = Reply(
+                    message_id=judged(number, seq=number, sent_at=at).message.message_id, state="none", reason="x", at=NOW
+                )
+                store.add_reply(replace(record, left_to=last))
+            assert len(store.left_to(last, 2)) == (4 if sent_at else 8)
+
+
 class TestCampaigns:
     def sending(self, number: int, mark: str = "a1") -> Sending:
         conv = message_id(number).partition(".")[0][:14] + f"{number % 6 + 2}{number // 6 % 6 + 2}"

@@ -95,6 +95,14 @@ class MemoryStore:
     def reply(self, message_id: str) -> Reply | None:
         return self.reserved.get(message_id)
 
+    def left_to(self, message_id: str, newest: int) -> list[Reply]:
+        key = keys.split(message_id)
+        found = sorted(
+            (each for name, each in self.reserved.items() if keys.split(name).conv == key.conv), key=_suffix, reverse=True
+        )
+        bounded = found if key.ts13 == keys.NO_TIME else found[: 2 * newest]
+        return [each for each in bounded if each.left_to == message_id]
+
     def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
         key = keys.split(judged.message.message_id)
         found = [each for message_id, each in self.judged.items() if keys.split(message_id).conv == key.conv]
@@ -156,6 +164,10 @@ class MemoryStore:
         for name, delta in deltas.items():
             if delta:
                 counter[name] = counter.get(name, 0) + delta
+
+
+def _suffix(reply: Reply) -> str:
+    return keys.split(reply.message_id).suffix
 
 
 def _to_the_millisecond(conversation: Conversation) -> Conversation:

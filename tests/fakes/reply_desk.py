@@ -121,6 +121,13 @@ class Records:
         later = sorted((each for each in self.messages if each.seq > judged.seq), key=lambda each: each.seq)
         return self._around("later_messages", lambda: later[-newest:])
 
+    def message(self, message_id: str) -> Judged | None:
+        found = (each for each in self.messages if each.message.message_id == message_id)
+        return self._around("message", lambda: next(found, None))
+
+    def left_to(self, message_id: str, newest: int) -> list[Reply]:
+        return self._around("left_to", lambda: [each for each in self.records.values() if each.left_to == message_id][::-1])
+
     def apply(self, before: Conversation, after: Conversation) -> None:
         def change() -> None:
             if self.conversations[before.conv].rev != before.rev:

@@ -9,6 +9,7 @@ from botocore.client import BaseClient
 
 from functions.channels import registry
 from functions.common import aws
+from functions.common.store import recall_mark
 from infra.simulators.contract import ApiAnswer
 from tests.fakes.deaths import When
 from tests.fakes.house import House
@@ -112,21 +113,40 @@ def test_a_reply_in_parts_where_it_takes_none(tmp_path: Path, when: When, monkey
 API_CALL = BaseClient._make_api_call  # not the watched one: what the world does meanwhile is no call of ours
 
 
+def meanwhile(house: House, name: str, value: dict) -> None:
+    """Somebody else's write to the one conversation there is."""
+    (conversation,) = [each for each in _scanned(house.table) if each["sk"]["S"] == "@"]
+    change = {"ExpressionAttributeValues": {":value": value, ":one": {"N": "1"}}}
+    change["UpdateExpression"] = f"SET {name} = :value ADD rev :one"
+    key = {name: conversation[name] for name in ("pk", "sk")}
+    API_CALL(aws.client("dynamodb"), "UpdateItem", {"TableName": house.table, "Key": key, **change})
+
+
 def opts_out_meanwhile(house: House) -> None:
-    """As soon as a first part has arrived the contact opts out, by another process."""
+    """As soon as a first part has arrived the contact opts out."""
     simulator = house.simulators["generic"]
     api = simulator.api
 
     def then_opted_out(request):
         answer = api(request)
-        (conversation,) = [each for each in _scanned(house.table) if each["sk"]["S"] == "@"]
-        key = {name: conversation[name] for name in ("pk", "sk")}
-        change = {"ExpressionAttributeValues": {":yes": {"BOOL": True}, ":one": {"N": "1"}}}
-        change["UpdateExpression"] = "SET opted_out = :yes ADD rev :one"
-        API_CALL(aws.client("dynamodb"), "UpdateItem", {"TableName": house.table, "Key": key, **change})
+        meanwhile(house, "opted_out", {"BOOL": True})
         return answer
 
     simulator.api = then_opted_out
+
+
+def taken_back_meanwhile(house: House) -> None:
+    """The platform is busy when the second message is answered, and the contact takes that one back."""
+    simulator = house.simulators["generic"]
+    api, answers = simulator.api, [BUSY]
+
+    def busy_then_gone(request):
+        if not answers:
+            return api(request)
+        meanwhile(house, "recalled", {"L": [{"S": recall_mark("m1")}]})
+        return answers.pop()
+
+    simulator.api = busy_then_gone
 
 
 def _scanned(table: str) -> list[dict]:
@@ -150,3 +170,23 @@ def test_a_reply_that_is_cut_short_between_its_parts(tmp_path: Path, when: When,
             same_as_undisturbed(house, undisturbed, where)
 
     deaths(tmp_path, when, story, "generic", one_part, unwatched=2)
+
+
+@pytest.mark.timeout(280)
+@both_sides
+def test_a_message_that_was_left_to_one_that_is_taken_back(tmp_path: Path, when: When) -> None:
+    def both(simulator):
+        items = [
+            simulator.item("u1", text=words, native_id=f"m{n}", at=AT) for n, words in enumerate(("几点开门", "请问几点开门?"))
+        ]
+        return simulator.batch(items, native_id="b1", at=AT)
+
+    def answered_or_told(house: House, undisturbed: dict, where: str) -> None:
+        first, second = house.of_kind("R#")
+        if "answered_with_later" not in (first["reason"], second["reason"]):
+            assert len(set(texts_of(house))) == 1, where
+            assert sorted((first["reason"], second["reason"])) == ["keyword", "recalled"], where
+        else:  # it died with the second one's request under way: a person is told
+            assert len(house.said()) == 0 and house.of_kind("@")[0]["problems"] == ["reply_unknown"], where
+
+    deaths(tmp_path, when, [hear("generic", both), taken_back_meanwhile, pump], "generic", answered_or_told, unwatched=2)
