@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Literal
 
 from infra.conformance.address import Address
-from infra.simulators.contract import Webhook
+from infra.conformance.durations import spoken
+from infra.simulators.contract import Webhook, utc_now
 from infra.simulators.delivery import Attempt
 
 REFUSALS = (401, 403)
 OVERSIZE = 1024 * 1024 + 1
+AGES = (timedelta(seconds=6), timedelta(seconds=3))  # some platforms tell their time to the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Stored:
     person: str
     count: int
     kind: str | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,9 +87,9 @@ class Bench:
             raise Unexpected(f"answered {attempt.status}")
         return f"answered {attempt.status}"
 
-    def must_store(self, person: str, count: int, kind: str | None = None) -> None:
-        """So many messages of the person must be stored, of a certain kind if one is given."""
-        self.expected.append(Stored(person, count, kind))
+    def must_store(self, person: str, count: int, kind: str | None = None, texts: tuple[str, ...] = ()) -> None:
+        """So many messages of the person must be stored, of a certain kind and with these texts in this order, if given."""
+        self.expected.append(Stored(person, count, kind, texts))
 
 
 def handshake(bench: Bench) -> str:
@@ -168,16 +172,44 @@ def duplicate(bench: Bench) -> str:
     return "accepted twice"
 
 
-def retry_ladder(bench: Bench) -> str:
-    """Every try of the vendor's ladder, as if our answers had been lost, is accepted and leaves one message."""
+def reordered(bench: Bench) -> str:
+    """Of two messages that come in the wrong order none is lost, and the conversation has them as they were written."""
+    person, now = bench.person(), utc_now()
+    texts = ("先说的", "后说的")
+    first, second = (bench.simulator.text(person, text, at=now - age) for text, age in zip(texts, AGES, strict=True))
+    bench.accepted(second)
+    bench.accepted(first)
+    told = not getattr(bench.simulator, "timeless", False)
+    bench.must_store(person, 2, texts=texts if told else ())
+    return "accepted, in the order of the platform's time" if told else "accepted; the platform tells no time"
+
+
+def beside(bench: Bench) -> str:
+    """Receipts, echoes and whatever else the vendor tells between two messages are accepted, and are no messages."""
     person = bench.person()
-    webhook = bench.made("text", person, "每次重试都是同一条")
-    tries = 1 + len(bench.simulator.patience.waits)
+    told = bench.simulator.beside(person) if hasattr(bench.simulator, "beside") else []
+    if not told:
+        raise NotApplicable
+    for webhook in (bench.made("text", person, "第一句"), *told, bench.made("text", person, "第二句")):
+        bench.accepted(webhook)
+    bench.must_store(person, 2)
+    return f"accepted {len(told)} between two messages"
+
+
+def retry_ladder(bench: Bench) -> str:
+    """Every try of the vendor's ladder, as if our answers had been lost, is accepted and leaves one message.
+
+    Nobody waits: the message, and its signature where later tries bear the first one's, is as old as at the last try.
+    """
+    person, patience = bench.person(), bench.simulator.patience
+    webhook = bench.simulator.text(person, "每次重试都是同一条", at=utc_now() - patience.ages[-1])
     resigned = getattr(bench.simulator, "signed_anew", lambda same: same)
-    for _ in range(tries):
+    for _ in patience.ages:
         bench.accepted(resigned(webhook))
     bench.must_store(person, 1)
-    return f"accepted {tries} times"
+    if not patience.waits:
+        return "accepted; the vendor is not known to try again"
+    return f"accepted at {', '.join(map(spoken, patience.ages))}; {patience.signing}"
 
 
 def unknown_kind(bench: Bench) -> str:
@@ -206,7 +238,7 @@ def downgrade(bench: Bench) -> str:
 
 
 CASES: tuple[Callable[[Bench], str], ...] = (
-    handshake, good, forged, stale, replayed, batch, duplicate, retry_ladder, unknown_kind, oversize, downgrade,
+    handshake, good, forged, stale, replayed, batch, duplicate, reordered, beside, retry_ladder, unknown_kind, oversize, downgrade,
 )  # fmt: skip
 
 
@@ -215,7 +247,7 @@ def verdicts(bench: Bench) -> Iterator[Verdict]:
     tried = [(_verdict(case, bench), _taken(bench.expected)) for case in CASES]
     stored = bench.address.stored()
     for verdict, expected in tried:
-        yield verdict if verdict.outcome != "passed" else _confirmed(verdict, expected, stored)
+        yield verdict if verdict.outcome != "passed" else confirmed(verdict, expected, stored)
 
 
 def _verdict(case: Callable[[Bench], str], bench: Bench) -> Verdict:
@@ -235,11 +267,15 @@ def _taken(expected: list[Stored]) -> tuple[Stored, ...]:
     return taken
 
 
-def _confirmed(verdict: Verdict, expected: tuple[Stored, ...], stored: list[dict[str, Any]] | None) -> Verdict:
+def confirmed(verdict: Verdict, expected: tuple[Stored, ...], stored: list[dict[str, Any]] | None) -> Verdict:
+    """The verdict once more, with what was stored; as it is where nobody can be asked (None)."""
     if stored is None or not expected:
         return verdict
     for wanted in expected:
-        kinds = [message["kind"] for message in stored if message["contact"] == wanted.person]
+        theirs = [message for message in stored if message["contact"] == wanted.person]
+        kinds, texts = [message["kind"] for message in theirs], tuple(message["text"] for message in theirs)
         if len(kinds) != wanted.count or (wanted.kind and set(kinds) != {wanted.kind}):
             return replace(verdict, outcome="failed", detail=f"{verdict.detail}, stored {kinds or 'nothing'}")
+        if wanted.texts and texts != wanted.texts:
+            return replace(verdict, outcome="failed", detail=f"{verdict.detail}, stored as {', '.join(map(str, texts))}")
     return replace(verdict, detail=f"{verdict.detail}, {sum(wanted.count for wanted in expected)} stored")

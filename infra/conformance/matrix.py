@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from functions.channels import registry
-from functions.channels.contract import Adapter, PullingAdapter, RawRequest, Verified
+from functions.channels.contract import Adapter, ParseResult, PullingAdapter, RawRequest, Verified
 from functions.common.message import Message
 from infra.cli.bundle import CONFIG
 from infra.conformance.direct import Direct
+from infra.conformance.durations import spoken
 from infra.conformance.evidence import EVIDENCE
 from infra.local.accounts import read_accounts
-from infra.simulators.contract import Webhook, utc_now
+from infra.simulators.contract import Patience, Webhook, utc_now
 from infra.simulators.registry import simulator_class
 
 COLUMNS = (
@@ -30,6 +31,7 @@ COLUMNS = (
     "body signed",
     "replay window",
     "vendor's tries",
+    "told beside messages",
     "reply window and quota",
     "longest text",
     "verified against",
@@ -73,7 +75,8 @@ def _row(channel: str, credentials: dict[str, Any]) -> tuple[str, ...]:
         message.verification.scheme,
         "yes" if message.verification.body_signed else "no",
         replay,
-        str(1 + len(simulator.patience.waits)),
+        _tries(simulator.patience),
+        _beside(channel, simulator_class(channel)("demo", credentials), credentials),
         _window(message),
         f"{adapter.max_text} {adapter.max_text_unit}" if adapter.max_text else "–",
         evidence.independent,
@@ -86,12 +89,35 @@ def _heard(channel: str, simulator: Any, credentials: dict[str, Any]) -> tuple[M
     request = _request(channel, simulator.text(simulator.person(1), "你好"), now)
     verified = adapter.verify(request, ours, now)
     assert isinstance(verified, Verified), f"{channel}: {verified.reason}"
-    result = adapter.parse(adapter.decode(verified, "demo"))
-    if result.pulls:
-        pulling = cast("PullingAdapter", adapter)
-        result = pulling.pull(result.pulls[0], None, verified.credentials, Direct(simulator)).result
-    (message,) = result.messages
+    (message,) = _read(adapter, verified, simulator).messages
     return message, _replay(lambda age: isinstance(adapter.verify(request, ours, now + age), Verified), verified)
+
+
+def _tries(patience: Patience) -> str:
+    tries = len(patience.ages)
+    return f"{tries} in {spoken(patience.ages[-1])}; {patience.signing}" if tries > 1 else "1"
+
+
+def _beside(channel: str, simulator: Any, credentials: dict[str, Any]) -> str:
+    """The names under which what the platform tells beside messages is ignored and counted."""
+    adapter = registry.adapter(channel)
+    ours = adapter.credentials.model_validate(credentials)
+    found: list[str] = []
+    for webhook in simulator.beside(simulator.person(1)) if hasattr(simulator, "beside") else ():
+        now = utc_now()
+        verified = adapter.verify(_request(channel, webhook, now), ours, now)
+        assert isinstance(verified, Verified), f"{channel}: {verified.reason}"
+        result = _read(adapter, verified, simulator)
+        assert not result.messages and not result.errors, f"{channel}: {result}"
+        found += [f"`{item.kind}`" for item in result.ignored]
+    return ", ".join(dict.fromkeys(found)) or "–"
+
+
+def _read(adapter: Adapter, verified: Verified, simulator: Any) -> ParseResult:
+    result = adapter.parse(adapter.decode(verified, "demo"))
+    if not result.pulls:
+        return result
+    return cast("PullingAdapter", adapter).pull(result.pulls[0], None, verified.credentials, Direct(simulator)).result
 
 
 def _replay(accepted: Callable[[timedelta], bool], verified: Verified) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,20 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How the vendor retries: seconds until it gives up on an answer, and seconds to wait before each further try."""
+    """How the vendor retries: seconds until it gives up on an answer, and seconds to wait before each further try.
+
+    `signing` is how a later try is signed: as `the same bytes`, or `signed anew`; `presumably` where the vendor does not say.
+    """
 
     timeout: float
     waits: tuple[float, ...]
+    signing: Literal["the same bytes", "signed anew", "presumably signed anew"] = "the same bytes"
+
+    @property
+    def ages(self) -> tuple[timedelta, ...]:
+        """How old a webhook is at each try, if every one before it had no answer."""
+        waited = accumulate(self.waits, initial=0.0)
+        return tuple(timedelta(seconds=wait + place * self.timeout) for place, wait in enumerate(waited))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +90,9 @@ class Simulator(Protocol):
     conformance cases use, where a simulator has them: `handshake()` with `handshake_answer(webhook)`, `texts(pairs)` for a batch
     of (contact, text), `unknown(contact)` for a message of a kind that nobody knows, `replayed(captured, contact, text)`
     where the body is not signed, `downgraded(contact, text)` for the platform's weaker mode (None: there is none),
-    `signed_anew(webhook)` where each try has a signature of its own, and `announces = True` where a webhook only says that there is
-    something to fetch: one announcement is then seen through before the next.
+    `signed_anew(webhook)` where each try has a signature of its own, `beside(contact)` for what the vendor tells beside messages
+    (receipts, echoes of what we said, finished jobs, messages taken back), `timeless = True` where it tells no time, and `announces = True`
+    where a webhook only says that there is something to fetch: one announcement is then seen through before the next.
     """
 
     channel: str

@@ -145,6 +145,12 @@ class DouyinSimulator:
         content |= {"message_type": "text", "text": text, "source": self._key if by_api else ""}
         return self.event("im_send_msg", self._open_id, contact, content)
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """What was sent by us through this app, what was sent in Douyin itself, read, taken back."""
+        read = self._content(contact, "@read==", self._now())
+        told = [self.event(name, contact, self._open_id, read) for name in ("im_message_read", "im_recall_msg")]
+        return [self.echo(contact, "您好"), self.echo(contact, "我来处理", by_api=False), *told]
+
     def event(self, event: str, sender: str, receiver: str, content: Any, *, as_text: bool = False) -> Webhook:
         """Any event: `im_recall_msg`, `im_message_read`, `contract_authorize` …"""
         said = {

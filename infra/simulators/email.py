@@ -114,6 +114,10 @@ class EmailSimulator:
         """What became of a mail of ours, where one topic serves for that too."""
         return self.notification(json.dumps({"notificationType": "Delivery", "mail": {"messageId": native_id}}))
 
+    def beside(self, contact: str) -> list[Webhook]:  # noqa: ARG002
+        """What became of a mail of ours."""
+        return [self.receipt("ses1")]
+
     def notification(self, message: str, at: datetime | None = None, *, subject: str | None = None) -> Webhook:
         """Any text that is published to the topic."""
         return self.post("Notification", {"Message": message} | ({"Subject": subject} if subject else {}), at)

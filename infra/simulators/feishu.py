@@ -48,7 +48,7 @@ class FeishuSimulator:
 
     channel = "feishu"
     # Three seconds; then after 15 s, 5 min, 1 h and 6 h.
-    patience = Patience(timeout=3.0, waits=(15.0, 300.0, 3600.0, 21_600.0))
+    patience = Patience(timeout=3.0, waits=(15.0, 300.0, 3600.0, 21_600.0), signing="presumably signed anew")
     welcomes_strangers = False
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
@@ -131,6 +131,12 @@ class FeishuSimulator:
             "tenant_key": TENANT,
         }
         return self.webhook({"schema": "2.0", "header": header, "event": dict(event)}, at=at)
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """Read, and taken back. Of what a bot itself says Feishu tells it nothing."""
+        read = {"reader": {"reader_id": {"open_id": contact}, "read_time": "1609484183000"}, "message_id_list": ["om_sent1"]}
+        gone = {"message_id": "om_1", "chat_id": "oc_1", "recall_time": "1609484183000", "recall_type": "message_owner"}
+        return [self.event("im.message.message_read_v1", read), self.event("im.message.recalled_v1", gone)]
 
     def text_v1(self, contact: str, text: str, *, native_id: str = "om_v1", at: datetime | None = None) -> Webhook:
         """A text in the older shape of events."""

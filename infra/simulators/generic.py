@@ -34,7 +34,7 @@ class GenericSimulator:
 
     channel = "generic"
     welcomes_strangers = True  # a system of our own keeps no windows
-    patience = Patience(timeout=20.0, waits=(5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
+    patience = Patience(timeout=20.0, waits=(5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400), signing="signed anew")
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
         self.account = account
@@ -91,6 +91,12 @@ class GenericSimulator:
         picture = {"kind": "image", "url": url, "mime": "image/jpeg"}
         item = self.item(contact, text=caption, native_id=native_id, at=at, attachments=[picture])
         return self.webhook(item, f"msg_{item['id']}", at)
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """Our format's own events: somebody answered elsewhere, the contact took a message back. A configured platform's are its own."""
+        if self._fields is not None:
+            return []
+        return [self.text(contact, "我来处理", event="answered"), self.text(contact, "", event="recalled")]
 
     def batch(self, items: Sequence[Any], *, native_id: str | None = None, at: datetime | None = None) -> Webhook:
         """Several items in one webhook; items may be anything, to have bad ones among the good."""

@@ -55,7 +55,7 @@ class LineSimulator:
     """A contact is a user id, or a group's id where `group` is said. `quota`: push messages left this month."""
 
     channel = "line"
-    patience = Patience(timeout=2.0, waits=(60, 300, 1800, 3600))
+    patience = Patience(timeout=2.0, waits=(60, 300, 1800, 3600), signing="signed anew")
     welcomes_strangers = False
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
@@ -118,6 +118,15 @@ class LineSimulator:
         """Any other event: `follow`, `unfollow`, `unsend`, `join` …"""
         return self.batch([self.event_item(contact, kind, at=at or self._now(), key=str(next(self._ids)), **more)])
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """Taken back, seen to its end, delivered (notification messages alone). LINE tells neither what is read nor our own words."""
+        events: dict[str, Any] = {
+            "unsend": {"messageId": "1"},
+            "videoPlayComplete": {"trackingId": "t"},
+            "delivery": {"data": "hash"},
+        }
+        return [self.event(contact, kind, **{kind: about}) for kind, about in events.items()]
+
     def event_item(self, contact: str, kind: str, *, at: datetime, key: str, **more: Any) -> dict[str, Any]:
         """One event of a batch. Its ids come out of `key`, so that a retry has the same."""
         token = _digest(self.account, kind, key, "token")[:32]
@@ -148,6 +157,10 @@ class LineSimulator:
         for event in body["events"]:
             event["deliveryContext"]["isRedelivery"] = True
         return self.webhook(body)
+
+    def signed_anew(self, webhook: Webhook) -> Webhook:
+        """A later try: the mark of a redelivery stands in the body, so its signature is another."""
+        return self.redelivered(webhook)
 
     def webhook(self, body: Any, *, secret: str | None = None) -> Webhook:
         """Any JSON value, or bytes, as a signed webhook; `secret` signs with another than the channel's."""

@@ -53,7 +53,7 @@ class QqSimulator:
     """QQ and one bot of ours."""
 
     channel = "qq"
-    patience = Patience(timeout=3.0, waits=(1.0, 5.0))
+    patience = Patience(timeout=3.0, waits=(1.0, 5.0), signing="presumably signed anew")
     welcomes_strangers = False
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
@@ -132,6 +132,11 @@ class QqSimulator:
         """Any other event: `FRIEND_ADD`, `C2C_MSG_REJECT`, `GROUP_ADD_ROBOT` …"""
         said = {"op": 0, "s": next(self._ids), "t": event, "id": f"{event}:{next(self._ids)}", "d": dict(fields)}
         return self.signed_anew(self._webhook(said))
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """Whether the person takes unprompted messages, and a friend. QQ tells a bot neither what is read nor what it said itself."""
+        who = {"openid": contact, "timestamp": int(self._now().timestamp())}
+        return [self.event(name, who) for name in ("FRIEND_ADD", "C2C_MSG_REJECT", "C2C_MSG_RECEIVE")]
 
     def webhook(self, said: Any, *, at: datetime | None = None) -> Webhook:
         """Any JSON value, signed."""

@@ -38,7 +38,7 @@ class SlackSimulator:
     """One workspace. A contact is a person's user id, `U…`; their direct conversation with the app is `D…`."""
 
     channel = "slack"
-    patience = Patience(timeout=3.0, waits=(0, 60, 300))
+    patience = Patience(timeout=3.0, waits=(0, 60, 300), signing="signed anew")
     welcomes_strangers = True  # an app may write to anybody of its workspace
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
@@ -102,6 +102,14 @@ class SlackSimulator:
     def echo(self, contact: str, text: str) -> Webhook:
         """What the app itself wrote, as Slack tells it to the app."""
         return self.message(BOT_USER, {"text": text, "bot_id": "B0BOT0001", "app_id": APP}, channel=self.direct(contact))
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """What the app wrote, changed, taken back, an emoji put on it. What is read Slack does not tell."""
+        where = {"channel": self.direct(contact), "channel_type": "im", "ts": self._ts(self._now()), "hidden": True}
+        changed = {"type": "message", "subtype": "message_changed", "message": {"user": contact, "text": "改过的"}, **where}
+        gone = {"type": "message", "subtype": "message_deleted", "deleted_ts": "1795334000.000100", **where}
+        emoji = {"type": "reaction_added", "user": contact, "reaction": "thumbsup", "item": {"type": "message"}}
+        return [self.echo(contact, "您好"), self.event(changed), self.event(gone), self.event(emoji)]
 
     def tap(self, contact: str, value: str, *, title: str = "确认", action_ts: str | None = None, **more: Any) -> Webhook:
         """A tap on a button of one of our messages; `more` are further actions' fields."""

@@ -87,6 +87,30 @@ class TelegramSimulator:
         """A message that its sender changed."""
         return self.message(contact, {"text": text, "edit_date": int(self._now().timestamp())}, kind="edited_message")
 
+    def echo(self, contact: str, text: str) -> Webhook:
+        """What the owner of a business account, to which the bot is connected, writes to a customer. A bot hears nothing of its own."""
+        person = self.user(contact)
+        said = {"message_id": next(self._ids), "from": self.user("owner"), "date": int(self._now().timestamp()), "text": text}
+        chat = {"id": person["id"], "type": "private", "first_name": contact}
+        return self.update({"business_message": said | {"chat": chat, "business_connection_id": "b1"}})
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """Changed, an emoji put on it, the owner's own words, the bot blocked. What is read Telegram does not tell."""
+        person = self.user(contact)
+        chat, at = {"id": person["id"], "type": "private"}, int(self._now().timestamp())
+        emoji = [{"type": "emoji", "emoji": "👍"}]
+        reaction = {"chat": chat, "message_id": 1, "user": person, "date": at, "old_reaction": [], "new_reaction": emoji}
+        member = {"user": {"id": 1, "is_bot": True, "first_name": "bot"}, "status": "member"}
+        blocked = {
+            "chat": chat,
+            "from": person,
+            "date": at,
+            "old_chat_member": member,
+            "new_chat_member": {**member, "status": "kicked"},
+        }
+        told = [self.update({"message_reaction": reaction}), self.update({"my_chat_member": blocked})]
+        return [self.edited(contact, "改过的"), *told, self.echo(contact, "我来处理")]
+
     def tap(
         self, contact: str, data: str, *, title: str = "确认", replied: int = 7, native_id: str = "4382bfdwdsb323b2d9"
     ) -> Webhook:

@@ -71,6 +71,10 @@ class TencentSmsSimulator:
         report = {"user_receive_time": "2026-11-22 16:00:03", "nationcode": "86", "mobile": "13800138000", "sid": native_id}
         return self.webhook([report | {"report_status": "SUCCESS", "errmsg": "DELIVRD", "description": "用户短信送达成功"}])
 
+    def beside(self, contact: str) -> list[Webhook]:  # noqa: ARG002
+        """A report on a message of ours; nobody tells what is read."""
+        return [self.receipt("5000:1")]
+
     def webhook(self, body: Any, *, token: str | None = None) -> Webhook:
         """Any JSON value or bytes with the account's token, or another."""
         raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()

@@ -53,7 +53,7 @@ class TiktokBusinessSimulator:
 
     channel = "tiktok_business"
     # 72 hours, ever more rarely (TikTok's developer pages); the single steps and the time-out are not published.
-    patience = Patience(timeout=5.0, waits=(10, 60, 600, 3600, 21_600, 86_400, 140_000))
+    patience = Patience(timeout=5.0, waits=(10, 60, 600, 3600, 21_600, 86_400, 140_000), signing="presumably signed anew")
     welcomes_strangers = False
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
@@ -116,6 +116,10 @@ class TiktokBusinessSimulator:
         """A person has read what there is."""
         said = {"conversation_id": self.conversation(contact), "read": {"last_read_timestamp": 1}}
         return self.event("im_mark_read_msg", said, at=at)
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """Our own message, and that the person read it."""
+        return [self.echo(contact, "hello"), self.receipt(contact)]
 
     def event(self, name: str, content: Any, *, at: datetime | None = None, owner: str | None = None) -> Webhook:
         """Any event; `content` becomes a string of JSON unless it is a string already."""

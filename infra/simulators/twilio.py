@@ -44,6 +44,7 @@ class TwilioSimulator:
     """One number. A contact is a phone number, or one with `whatsapp:` before it. `at` is taken and not told, as by Twilio."""
 
     channel = "twilio"
+    timeless = True
     welcomes_strangers = True  # Twilio asks only whether WhatsApp's window has closed for somebody who has written
 
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
@@ -94,6 +95,10 @@ class TwilioSimulator:
         """A status callback for a message of ours."""
         said = {"MessageSid": native_id, "SmsSid": native_id, "MessageStatus": status, "SmsStatus": status}
         return self.webhook({**said, "From": self._number, "To": "+8613800000000", "AccountSid": self._sid})
+
+    def beside(self, contact: str) -> list[Webhook]:  # noqa: ARG002
+        """What became of a message of ours; `read` comes for WhatsApp alone."""
+        return [self.receipt("SM" + "1" * 32, status) for status in ("sent", "delivered", "read", "undelivered")]
 
     def message(
         self,

@@ -11,7 +11,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import count
@@ -22,6 +22,7 @@ from functions.channels.codecs import strict_xml, wx_aes
 from functions.channels.codecs.wx_signature import sorted_sha1
 from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, said_in, utc_now
 from infra.simulators.server import Failure
+from infra.simulators.wechat.windows import Refused, Windows
 
 SEND = "/cgi-bin/message/custom/send"
 STABLE_TOKEN = "/cgi-bin/stable_token"
@@ -40,22 +41,6 @@ def refusal(errcode: int) -> ApiAnswer:
     return ApiAnswer(body=json.dumps({"errcode": errcode, "errmsg": f"refused with {errcode}"}).encode())
 
 
-@dataclass(slots=True)
-class Window:
-    """Until when, and how often still, the account may answer a person."""
-
-    until: datetime
-    left: int
-
-
-class Refused(Exception):
-    """The vendor refuses a call with this code."""
-
-    def __init__(self, errcode: int) -> None:
-        super().__init__(errcode)
-        self.errcode = errcode
-
-
 class WechatOaSimulator:
     """WeChat and one official account of ours."""
 
@@ -71,7 +56,7 @@ class WechatOaSimulator:
         self._credentials = credentials
         self._now = now
         self._ids = count(1)
-        self._windows: dict[str, dict[str, Window]] = {}  # by person, by what opened it
+        self._windows = Windows()
         self._answered: set[str | None] = set()
         self._tokens: dict[str, datetime] = {}  # until when each is good, in the order of issue
 
@@ -129,17 +114,30 @@ class WechatOaSimulator:
     ) -> Webhook:
         """A message of any type, with the fields that are the type's own."""
         at = at or self._now()
-        self._open(contact, "message", at, timedelta(hours=48), 5)
+        self._windows.open(contact, "message", at, timedelta(hours=48), 5)
         return self._post(contact, kind, fields | {"MsgId": native_id or self._message_id(at)}, at)
 
     def event(self, contact: str, event: str, *, key: str = "", at: datetime | None = None) -> Webhook:
         """What a person did, other than write: `subscribe`, `unsubscribe`, `SCAN`, `VIEW`, `CLICK` …"""
         at = at or self._now()
         if event in ("CLICK", "subscribe", "SCAN"):
-            self._open(contact, event, at, timedelta(minutes=1), 3)
+            self._windows.open(contact, event, at, timedelta(minutes=1), 3)
         if event == "unsubscribe":
-            self._windows.get(contact, {}).clear()
+            self._windows.close(contact)
         return self._post(contact, "event", {"Event": event, "EventKey": key}, at)
+
+    def job_finished(self, contact: str, event: str, status: str = "success", *, at: datetime | None = None) -> Webhook:
+        """What became of a template message to a person (`TEMPLATESENDJOBFINISH`) or of a mass send (`MASSSENDJOBFINISH`)."""
+        fields: Fields = {"Event": event, "MsgID": 200163836, "Status": status}
+        return self._post(contact, "event", fields, at or self._now())
+
+    def beside(self, contact: str) -> list[Webhook]:
+        """Finished jobs, a page opened, the account left. WeChat tells neither what is read nor what the account itself said."""
+        jobs = [
+            self.job_finished(contact, "TEMPLATESENDJOBFINISH"),
+            self.job_finished("oHelper", "MASSSENDJOBFINISH", "send success"),
+        ]
+        return [*jobs, self.event(contact, "VIEW", key="http://e/"), self.event(contact, "unsubscribe")]
 
     def menu_click(self, contact: str, key: str, *, at: datetime | None = None) -> Webhook:
         """A tap on an entry of the account's menu."""
@@ -213,13 +211,13 @@ class WechatOaSimulator:
             raise Refused(40008)
         answered = request.headers.get("x-request-id")
         self._welcome(contact, answered)
-        if contact not in self._windows:
+        if not self._windows.knows(contact):
             raise Refused(40003)  # openid
         if not isinstance(content, str) or not content:
             raise Refused(44004)  # empty content
         if len(content.encode()) > MAX_TEXT_BYTES:
             raise Refused(45002)  # content too long
-        self._use_window(contact)
+        self._windows.use(contact, self._now())
         self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles))
         return {"errcode": 0, "errmsg": "ok"}
 
@@ -231,25 +229,11 @@ class WechatOaSimulator:
         if self._tokens[token] <= self._now():
             raise Refused(42001)  # access_token expired
 
-    def _open(self, contact: str, reason: str, at: datetime, duration: timedelta, replies: int) -> None:
-        windows, opened = self._windows.setdefault(contact, {}), Window(at + duration, replies)
-        if reason not in windows or windows[reason].until <= opened.until:
-            windows[reason] = opened
-
     def _welcome(self, contact: str, answered: str | None) -> None:
         """An answer to a message that this simulator did not send: somebody signed the webhook by hand, and the person did write."""
         if self.welcomes_strangers and answered not in self._answered:
             self._answered.add(answered)
-            self._open(contact, "message", self._now(), timedelta(hours=48), 5)
-
-    def _use_window(self, contact: str) -> None:
-        in_time = [window for window in self._windows[contact].values() if window.until >= self._now()]
-        if not in_time:
-            raise Refused(45015)  # out of time, or the person left
-        open_one = next((window for window in in_time if window.left), None)
-        if open_one is None:
-            raise Refused(45047)  # out of count
-        open_one.left -= 1
+            self._windows.open(contact, "message", self._now(), timedelta(hours=48), 5)
 
     # How WeChat writes and signs.
 

@@ -209,6 +209,17 @@ class WecomSimulator(EncryptedCallbacks):
         """A tap on an entry of the application's menu."""
         return self.event(contact, "click", key=key, at=at)
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """Opened, and a finished job. WeCom tells an application neither what is read nor what it said itself."""
+        at = self._now()
+        job: Fields = {
+            "Event": "batch_job_result",
+            "JobId": "S0MrnndvRG5fadSlLwiBqiDDbM143UqTmKP3152FZk4",
+            "JobType": "sync_user",
+        }
+        finished = self._head("sys", "event", at) | job | {"ErrCode": 0, "ErrMsg": "ok"}
+        return [self.event(contact, "enter_agent"), self.post(finished, at)]
+
     def forged(self, contact: str, text: str) -> Webhook:
         """A text, signed with a wrong token."""
         at = self._now()

@@ -113,6 +113,13 @@ class WecomKfSimulator(EncryptedCallbacks):
         """What one of the corp's people wrote to a customer: an echo."""
         return self.item(contact, "text", {"content": text}, at=at, origin=SERVICER) | {"servicer_userid": "zhangsan"}
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """Listed at once: the chat opened, a message of ours that did not arrive, a change of who answers, what one of our people wrote."""
+        opened = self.event(contact, "enter_session", scene="", welcome_code="w")
+        failed = self.event(contact, "msg_send_fail", fail_msgid="m", fail_type=6)
+        passed = self.event(contact, "session_status_change", change_type=1, new_servicer_userid="zhangsan")
+        return [self.batch([opened, failed, passed, self.servicer(contact, "我来处理")])]
+
     def batch(self, items: list[Item], *, at: datetime | None = None, open_kfid: str = OPEN_KFID) -> Webhook:
         """Several entries and one announcement of them; entries that are known are not listed again."""
         self._list(items)

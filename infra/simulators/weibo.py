@@ -122,6 +122,10 @@ class WeiboSimulator:
             self._windows[contact] = Window(at + WINDOW, None)
         return self._post(contact, "event", "事件消息", {"subtype": subtype} | ({"key": key} if key else {}), at)
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """Follows, scans, views. Weibo tells neither what is read nor what the account itself wrote."""
+        return [self.event(contact, subtype) for subtype in ("follow", "scan", "view")]
+
     def unknown(self, contact: str) -> Webhook:
         """A message of a kind that the documentation does not have."""
         return self.message(contact, "hologram", "一个全息图", {"url": "http://example.org/"})

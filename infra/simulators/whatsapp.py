@@ -130,6 +130,11 @@ class WhatsappSimulator(MetaApp):
         sent = {"from": "15550783881", "to": contact, "id": native_id or self._wamid(at), "timestamp": str(int(at.timestamp()))}
         return self.change({"message_echoes": [sent | {"type": "text", "text": {"body": text}}]}, "smb_message_echoes")
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """Sent, delivered, read, failed; and what one of our people wrote in the Business app."""
+        told = [self.receipt("wamid.SENT", status, contact=contact) for status in ("sent", "delivered", "read", "failed")]
+        return [*told, self.echo(contact, "我来处理")]
+
     def batch(self, items: Sequence[Any], *, statuses: Sequence[Any] = (), contacts: Sequence[Any] = ()) -> Webhook:
         """Several messages in one change, statuses among them; items may be anything, to have bad ones among the good."""
         value = {"contacts": list(contacts), "messages": list(items), "statuses": list(statuses)}

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from functions.channels import registry
 from infra.cli.app import app
-from infra.conformance import matrix
-from infra.conformance.cases import CASES
+from infra.conformance import cases, matrix
+from infra.conformance.cases import CASES, Stored, Verdict
 from infra.local.stack import Stack
 from tests.fakes.house import ACCOUNTS
 
@@ -35,7 +35,8 @@ def test_every_channel_has_a_local_account() -> None:
 def test_every_case_of_the_kit_is_tried() -> None:
     names = [case.__name__ for case in CASES]
     assert names == [
-        "handshake", "good", "forged", "stale", "replayed", "batch", "duplicate", "retry_ladder", "unknown_kind", "oversize", "downgrade",
+        "handshake", "good", "forged", "stale", "replayed", "batch", "duplicate", "reordered", "beside", "retry_ladder",
+        "unknown_kind", "oversize", "downgrade",
     ]  # fmt: skip
 
 
@@ -57,7 +58,8 @@ def test_an_account_in_the_weakest_mode_has_nothing_to_be_downgraded_to(stack: S
 def test_a_platform_that_only_configuration_knows_conforms(stack: Stack) -> None:
     result = runner.invoke(app, ["channels", "test", "generic", "--account", "custom", "--url", stack.url])
     assert result.exit_code == 0, result.output
-    assert (result.output.count("passed"), result.output.count("does not apply")) == (10, 1), result.output  # no handshake
+    # No handshake, and nothing that the configuration would tell from a message.
+    assert (result.output.count("passed"), result.output.count("does not apply")) == (11, 2), result.output
 
 
 @contextmanager
@@ -101,6 +103,15 @@ def test_an_address_where_nobody_is_is_one_line() -> None:
 def test_an_account_that_nobody_knows_is_one_line() -> None:
     result = runner.invoke(app, ["channels", "test", "generic", "--account", "nobody"])
     assert result.exit_code == 1 and "nobody" in result.output
+
+
+def test_messages_out_of_order_or_lost_between_receipts_fail_the_case() -> None:
+    passed = Verdict("reordered", "passed", "accepted")
+    stored = [{"contact": "ann", "kind": "text", "text": text} for text in ("后说的", "先说的")]
+    wanted = Stored("ann", 2, texts=("先说的", "后说的"))
+    assert cases.confirmed(passed, (wanted,), stored).outcome == "failed"
+    assert cases.confirmed(passed, (wanted,), stored[::-1]).outcome == "passed"
+    assert cases.confirmed(passed, (Stored("ann", 2),), stored[:1]).outcome == "failed"
 
 
 def test_the_list_names_every_channel() -> None:

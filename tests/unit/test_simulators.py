@@ -17,12 +17,14 @@ from functions.channels.contract import OutgoingReply
 from functions.channels.registry import ChannelUnknown
 from functions.channels.twilio import ADAPTER as TWILIO
 from functions.channels.twilio import TwilioCredentials
+from infra.conformance.durations import spoken
 from infra.simulators import registry
-from infra.simulators.contract import ApiAnswer, ApiRequest
+from infra.simulators.contract import ApiAnswer, ApiRequest, Patience
 from infra.simulators.delivery import Attempt
 from infra.simulators.generic import GenericSimulator
 from infra.simulators.server import PlatformServer
 from infra.simulators.twilio import TwilioSimulator
+from tests.fakes.house import ACCOUNTS
 from tests.fakes.simulated_platform import NOW, SimulatedPlatform
 from tests.fakes.twilio_account import SETTINGS, SMS
 
@@ -180,6 +182,45 @@ def test_the_specifications_ladder_ends_after_three_days_or_when_the_receiver_is
     assert sum(generic.patience.waits) == timedelta(hours=75, minutes=35, seconds=5).total_seconds()
     tried = [generic.tried_again(Attempt(at=NOW, status=status)) for status in (200, 404, 410, 503)]
     assert tried == [False, True, False, True]
+
+
+MINUTE, HOUR = 60, 3600
+
+
+@pytest.mark.parametrize(
+    ("channel", "timeout", "waits", "signing"),
+    [
+        # Five seconds for an answer, three tries, one at once after the other.
+        ("wechat_oa", 5, (0, 0), "the same bytes"),
+        ("wecom", 5, (0, 0), "the same bytes"),
+        ("wecom_kf", 5, (0, 0), "the same bytes"),
+        ("weibo", 5, (0, 0), "the same bytes"),
+        ("douyin", 5, (0, 0), "the same bytes"),
+        ("feishu", 3, (15, 5 * MINUTE, HOUR, 6 * HOUR), "presumably signed anew"),
+        ("slack", 3, (0, MINUTE, 5 * MINUTE), "signed anew"),
+        ("aliyun_sms", 5, (MINUTE, 5 * MINUTE, 10 * MINUTE), "the same bytes"),
+        ("email", 15, (20, 20, 20), "the same bytes"),
+        (
+            "generic", 20, (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
+            "signed anew",
+        ),
+    ],
+)  # fmt: skip
+def test_the_ladders_are_those_of_the_vendors_pages(channel, timeout, waits, signing):
+    patience = registry.simulator_class(channel)("demo", ACCOUNTS[channel]["demo"]).patience
+    assert (patience.timeout, patience.waits, patience.signing) == (timeout, waits, signing)
+
+
+@pytest.mark.parametrize("channel", registry.names())
+def test_a_later_try_is_signed_anew_where_the_ladder_says_so(channel):
+    simulator = registry.simulator_class(channel)("demo", ACCOUNTS[channel]["demo"])
+    assert hasattr(simulator, "signed_anew") == (simulator.patience.signing != "the same bytes")
+
+
+def test_how_old_a_webhook_is_at_each_try_counts_the_time_outs():
+    ages = Patience(timeout=5.0, waits=(0.0, 60.0)).ages
+    assert [spoken(age) for age in ages] == ["0 s", "5 s", "1 min 10 s"]
+    assert [spoken(timedelta(seconds=each)) for each in (0.4, 3600, 90_061, 6 * 86_400)] == ["0 s", "1 h", "1 d 1 h", "6 d"]
 
 
 def test_a_signed_reply_without_a_contact_is_refused(generic):

@@ -89,6 +89,13 @@ class MessagingSimulator(MetaApp):
         said = {"mid": native_id or self._mid(at), "text": text, "is_echo": True, "app_id": 1517776481860111}
         return self.batch([self._between(self._our_id(), contact, at) | {"message": said}])
 
+    def beside(self, contact: str) -> list[Webhook]:
+        """Our own message, delivered, read, an emoji put on it."""
+        seen = {"mids": ["m_1"], "watermark": _ms(self._now())}
+        emoji = {"mid": "m_1", "action": "react", "reaction": "love", "emoji": "❤"}
+        events = {"delivery": seen, "read": {"watermark": seen["watermark"]}, "reaction": emoji}
+        return [self.echo(contact, "您好"), *(self.event(contact, name, about) for name, about in events.items())]
+
     def standby(self, contact: str, text: str) -> Webhook:
         """A message of a conversation that another app has."""
         item = self.item(contact, {"text": text})
