@@ -14,6 +14,7 @@ from typing import Any
 
 from functions.archive.allowance import Allowance
 from functions.archive.bucket import ArchiveBucket
+from functions.archive.held import HeldContacts
 from functions.archive.holds import Holds
 from functions.archive.manifests import Ledger, Manifest
 from functions.archive.mending import Mender
@@ -29,6 +30,8 @@ BEFORE = timedelta(days=3)
 AFTER = timedelta(days=8)
 # So long after a message should have been archived somebody is told that it was not.
 OVERDUE = timedelta(days=2)
+# How long originals of masked texts stay (classify), and some days.
+ORIGINALS = timedelta(days=34)
 _HALT = ("A#expiry", "halt")
 _ON = ("ENABLED", "ENABLING")
 
@@ -59,11 +62,18 @@ class ExpiryWatch:
             self._halt(lost, now)
         else:
             self._lift()
-        self.holds.keep_originals()
+        self._keep_originals(now, time)
         overdue = self._overdue(now)
         self.telemetry.count({"ExpiryWatches": 1, "ExpiryHalted": len(lost), "ArchiveBehind": overdue})
         self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)
         return {"proven": proven, "lost": [manifest.key for manifest in lost], "overdue": overdue, "more": False}
+
+    def _keep_originals(self, now: datetime, time: Allowance) -> None:
+        contacts = HeldContacts(holds=self.holds, ledger=self.ledger, bucket=self.bucket, telemetry=self.telemetry)
+        try:
+            contacts.look(self.retention.day(now - ORIGINALS), self.retention.day(now + BEFORE), time)
+        finally:
+            self.holds.keep_originals()
 
     def _near(self, now: datetime) -> list[Manifest]:
         """The parts whose messages may leave the table soon, or are just leaving it."""

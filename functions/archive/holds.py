@@ -1,7 +1,8 @@
 """Legal holds: what must be neither cleaned away nor erased until somebody says so.
 
 A hold is one item, `H#holds` / `conversation#<conv>` or `contact#<channel>#<id>`, written by `postroom hold`. There are few: whoever heeds
-them reads them all, once per run. A contact's hold covers every conversation with that id on that channel, whatever the account.
+them reads them all, once per run. A contact's hold covers every conversation with that id on that channel, whatever the account; which
+those are is learnt from the archive (`held`) and noted.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class NoHold(Poison):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """`name` is a conversation's key, or a platform's id of a contact of `channel`. `because` and `by` are the operator's words."""
+    """`name` is a conversation's key, or a platform's id of a contact of `channel`. `because` and `by` are the operator's words.
+    `conversations` are those of the contact that were found.
+    """
 
     kind: Kind
     name: str
@@ -38,6 +41,12 @@ class Hold:
     because: str
     by: str
     since: datetime
+    conversations: tuple[str, ...] = ()
+
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """The conversations whose originals it keeps."""
+        return (self.name,) if self.kind == "conversation" else self.conversations
 
     @property
     def sk(self) -> str:
@@ -71,19 +80,31 @@ class Holds:
         self.table = table
 
     def keep_originals(self) -> int:
-        """Let no original of a held conversation's masked texts expire; how many would have. A contact's hold names no conversation, and
-        keeps no originals.
-        """
+        """Let no original of a held conversation's masked texts expire; how many would have."""
         kept = 0
-        for hold in self.all().holds.values():
-            if hold.kind == "conversation":
-                pk = keys.conversation_pk(hold.name)
-                for item in self.table.query("pk = :pk AND begins_with(sk, :v)", {":pk": pk, ":v": "V#"}):
-                    if "exp" in item:
-                        with suppress(ConditionFailed):  # it has just expired
-                            self.table.update(pk, item["sk"], "REMOVE #exp", condition="attribute_exists(pk)")
-                            kept += 1
+        for conv in sorted({conv for hold in self.all().holds.values() for conv in hold.covered}):
+            pk = keys.conversation_pk(conv)
+            for item in self.table.query("pk = :pk AND begins_with(sk, :v)", {":pk": pk, ":v": "V#"}):
+                if "exp" in item:
+                    with suppress(ConditionFailed):  # it has just expired
+                        self.table.update(pk, item["sk"], "REMOVE #exp", condition="attribute_exists(pk)")
+                        kept += 1
         return kept
+
+    def looked(self, hold: Hold) -> set[str]:
+        """The parts that were looked through for a contact's conversations."""
+        return set((self.table.get(HOLDS_PK, hold.sk) or {}).get("looked", ()))
+
+    def note(self, hold: Hold, conversations: set[str], looked: set[str]) -> None:
+        """Add conversations to a contact's hold, and say which parts were looked through; nothing if it was lifted meanwhile."""
+        if not looked:
+            return
+        values: Item = {":looked": frozenset(looked)}
+        expression = "SET #looked = :looked"
+        if conversations:
+            expression, values[":conversations"] = f"{expression} ADD #conversations :conversations", frozenset(conversations)
+        with suppress(ConditionFailed):
+            self.table.update(HOLDS_PK, hold.sk, expression, values=values, condition="attribute_exists(pk)")
 
     def release_originals(self, conv: str, expires: int) -> None:
         """Let a conversation's originals expire again, at `expires`, epoch seconds."""
@@ -104,13 +125,16 @@ class Holds:
             return False
         return True
 
-    def remove(self, kind: Kind, name: str, channel: str | None = None) -> None:
-        """Lift a hold; `NoHold` when there is none."""
+    def remove(self, kind: Kind, name: str, channel: str | None = None) -> tuple[str, ...]:
+        """Lift a hold; `NoHold` when there is none. The conversations whose originals no hold keeps any more."""
         sk = _sk(kind, channel, name)
+        lifted = self.all().holds.get(sk)
         try:
             self.table.delete(HOLDS_PK, sk, condition="attribute_exists(pk)")
         except ConditionFailed:
             raise NoHold(f"no hold {sk}") from None
+        still = {conv for hold in self.all().holds.values() for conv in hold.covered}
+        return tuple(conv for conv in (lifted.covered if lifted else ()) if conv not in still)
 
     def all(self) -> Held:
         """Every hold that stands."""
@@ -123,4 +147,5 @@ def _sk(kind: Kind, channel: str | None, name: str) -> str:
 
 def _hold(item: Item) -> Hold:
     known = {field: item.get(field) for field in ("kind", "name", "channel", "because", "by")}
-    return Hold(since=from_iso(item["since"]), **known)  # type: ignore[arg-type]
+    conversations = tuple(sorted(item.get("conversations", ())))
+    return Hold(since=from_iso(item["since"]), conversations=conversations, **known)  # type: ignore[arg-type]

@@ -57,9 +57,8 @@ def remove(*, table: TableName, conversation: Conversation = None, contact: Cont
     with one_line():
         meant = _meant(conversation, contact)
         holds = Holds(table_of(table))
-        holds.remove(meant["kind"], meant["name"], meant.get("channel"))
-        if meant["kind"] == "conversation":
-            holds.release_originals(meant["name"], int((system_clock() + ORIGINALS_KEPT).timestamp()))
+        for conv in holds.remove(meant["kind"], meant["name"], meant.get("channel")):
+            holds.release_originals(conv, int((system_clock() + ORIGINALS_KEPT).timestamp()))
     say({"lifted": meant}, "lifted", as_json=as_json)
 
 

@@ -320,6 +320,64 @@ def test_originals_of_a_held_conversation_do_not_expire_until_it_is_lifted(world
     assert original["exp"] == 1_800_000_000
 
 
+def test_originals_of_a_held_contact_do_not_expire_in_any_of_its_conversations(world: World) -> None:
+    """Filed before the hold was put or after it, under whatever account; nobody else's."""
+    before, other = world.receive("anna", SETTLED), world.receive("ben", SETTLED)
+    world.run()
+    holds = Holds(world.table)
+    holds.add(Hold(kind="contact", name="anna", channel="generic", because="case 7", by="lee", since=NOW))
+    holds.add(Hold(kind="contact", name="anna", channel="twilio", because="case 8", by="lee", since=NOW))
+    elsewhere = world.receive("anna", NOW, channel="twilio")
+    for message_id in (before, other, elsewhere):
+        world.store.add_original(message_id, b"sealed", NOW + timedelta(days=20))
+    watch(world).look(NOW, PLENTY)
+    assert kept(world) == {before}
+    world.run(now=NOW + timedelta(days=2))
+    reading = watch(world)
+    with mock.patch.object(reading.bucket, "whole", wraps=reading.bucket.whole) as read:
+        reading.look(NOW + timedelta(days=2), PLENTY)
+    assert kept(world) == {before, elsewhere}
+    assert read.call_count == 1, "the part of the first night was looked through already"
+    for channel in ("generic", "twilio"):
+        for conv in holds.remove("contact", "anna", channel):
+            holds.release_originals(conv, 1_800_000_000)
+    assert kept(world) == set()
+
+
+def test_a_conversation_that_another_hold_covers_stays_covered(world: World) -> None:
+    message_id = world.receive("anna", SETTLED)
+    conv, holds = keys.split(message_id).conv, Holds(world.table)
+    world.run()
+    for hold in (Hold(kind="contact", name="anna", channel="generic", because="7", by="lee", since=NOW),
+                 Hold(kind="conversation", name=conv, because="8", by="lee", since=NOW)):  # fmt: skip
+        holds.add(hold)
+    watch(world).look(NOW, PLENTY)
+    assert holds.remove("contact", "anna", "generic") == ()
+    assert holds.remove("conversation", conv) == (conv,)
+
+
+def test_looking_for_a_contacts_conversations_ends_in_time_and_goes_on_there(world: World) -> None:
+    for day in range(4):
+        world.receive("anna", SETTLED - timedelta(days=day))
+    world.run()
+    Holds(world.table).add(Hold(kind="contact", name="anna", channel="generic", because="7", by="lee", since=NOW))
+    (hold,) = Holds(world.table).all().holds.values()
+    left = iter([10_000] * 2 + [8_000] + [1_000] * 9)
+    with pytest.raises(OutOfTime):
+        watch(world).look(NOW, Allowance(lambda: next(left)))
+    some = Holds(world.table).looked(hold)
+    assert 0 < len(some) < 4
+    watch(world).look(NOW, PLENTY)
+    assert some < Holds(world.table).looked(hold)
+    assert len(Holds(world.table).looked(hold)) == 4
+
+
+def kept(world: World) -> set[str]:
+    """The messages whose originals do not expire."""
+    originals = (item for item in world.items("C#", "V#") if "exp" not in item)
+    return {f"{item['pk'][2:]}.{item['sk'][2:].replace('#', '.')}" for item in originals}
+
+
 # --- The drill ---
 
 
