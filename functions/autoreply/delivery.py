@@ -41,28 +41,30 @@ def parts_of(case: Case, template: str | None, text: str) -> int:
     return len(parcels(case.message, answer, registry.adapter(case.message.channel)))
 
 
-def parcels(message: Message, answer: Answer, adapter: Adapter) -> tuple[OutgoingReply, ...]:
-    """The parts of an answer to a message, in order."""
+def parcels(
+    message: Message, answer: Answer, adapter: Adapter, *, mark: str = MARK, reply_id: str | None = None
+) -> tuple[OutgoingReply, ...]:
+    """The parts of an answer to a message, in order. A person's has no mark, and an id of its own in the place of the message's."""
     image = answer.image_url if adapter.shows.image else None
     buttons = answer.buttons if _shown(answer, adapter) else ()
     whole = OutgoingReply(
-        message_id=message.message_id,
+        message_id=reply_id or message.message_id,
         native_id=message.native_id,
         contact=message.contact.primary,
         text=_in_words(answer, buttons=not buttons, image=image is None),
         not_after=message.reply.expires_at,
         token=message.reply.token,
     )
-    said = [replace(whole, text=text, part=place) for place, text in enumerate(_texts(whole.text, message.channel, adapter))]
+    texts = _texts(whole.text, "" if message.channel in UNMARKED else mark, adapter)
+    said = [replace(whole, text=text, part=place) for place, text in enumerate(texts)]
     said[-1] = replace(said[-1], buttons=buttons)
     if image:
         said.append(replace(whole, text="", image_url=image, part=len(said)))
     return tuple(said)
 
 
-def _texts(text: str, channel: str, adapter: Adapter) -> list[str]:
-    """The text in as many parts as it takes, each with our mark where texts are marked: an echo of any part must be known."""
-    mark = "" if channel in UNMARKED else MARK
+def _texts(text: str, mark: str, adapter: Adapter) -> list[str]:
+    """The text in as many parts as it takes, each with the mark: an echo of any part must be known."""
     unit, limit = adapter.max_text_unit, adapter.max_text if adapter.shows.parts else None
     parts = text_parts.split(text, limit - text_parts.size(mark, unit), unit) if limit else (text,)
     return [mark + part for part in parts]

@@ -10,7 +10,7 @@ from dataclasses import fields
 from functions.common import keys
 from functions.common.clock import from_iso, to_ms
 from functions.common.dynamo_store import DynamoStore
-from functions.common.handling import Action
+from functions.common.handling import Action, ActionState
 from functions.common.store import Conversation, ConversationChanged
 from functions.common.table import Change, ConditionFailed, Item
 from functions.common.wire import plain
@@ -37,13 +37,15 @@ class ConversationActions:
         except ConditionFailed:
             raise ConversationChanged(before.conv) from None
 
-    def conclude(self, conv: str, action: Action, before: Conversation, after: Conversation) -> None:
-        """Say what became of a reserved reply, with the conversation as it is then; `ConversationChanged` as for `act`."""
-        values = {":state": action.state, ":outcome": action.outcome or "", ":was": "reserved"}
+    def conclude(self, conv: str, action: Action, before: Conversation, after: Conversation, *, was: ActionState) -> None:
+        """Say what became of a reply that `was` reserved, or failed halfway, with the conversation as it is then; `ConversationChanged` as
+        for `act`.
+        """
+        values = {":state": action.state, ":outcome": action.outcome or "", ":sent_parts": action.sent_parts, ":was": was}
         line = Change(
             pk=keys.conversation_pk(conv),
             sk=_sk(action),
-            expression="SET #state = :state, #outcome = :outcome",
+            expression="SET #state = :state, #outcome = :outcome, #sent_parts = :sent_parts",
             condition="#state = :was",
             values=values,
         )
@@ -65,4 +67,5 @@ def _sk(action: Action) -> str:
 def _action(item: Item) -> Action:
     known = {field.name: item[field.name] for field in fields(Action) if field.name in item}
     known |= {"id": item["sk"].rpartition("#")[2], "verb": item["action"], "at": from_iso(item["at"])}
+    known["buttons"] = tuple(known.get("buttons", ()))
     return Action(**({"why": item.get("reason", "")} | known))

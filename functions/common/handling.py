@@ -30,7 +30,8 @@ class Action:
     """A line of the audit: who did what with a conversation, when and why. Only a reply has the fields from `text` on.
 
     `id` names the line within its conversation. `message_id` is the message that a reply answers, `reply_id` what the platform is told as
-    its idempotency key; `text` is masked. `state` reserved without an `outcome`: the process ended before anybody knew.
+    its idempotency key; `text` is masked, `buttons` and `image_url` are what stood beside it. `sent_parts` of its `parts` are known to be
+    out. `state` reserved without an `outcome`: the process ended before anybody knew.
     """
 
     id: str
@@ -44,6 +45,10 @@ class Action:
     reply_id: str | None = None
     state: ActionState | None = None
     outcome: str | None = None
+    buttons: tuple[str, ...] = ()
+    image_url: str | None = None
+    parts: int = 1
+    sent_parts: int = 0
 
 
 def taken(before: Conversation, *, by: str, at: datetime) -> Conversation:
@@ -77,7 +82,7 @@ def held(before: Conversation, *, why: str, team: str, at: datetime) -> Conversa
 def answering(before: Conversation, action: Action) -> Conversation:
     """A reply reserved: noted in the ledger, so that it draws on the platform's quota, and machines fall silent."""
     assert action.reply_id is not None
-    replied = spoken(before, action.reply_id, at=action.at, text=action.text or "")
+    replied = spoken(before, action.reply_id, at=action.at, text=action.text or "", parts=action.parts)
     return replace(replied, taken_by=action.by, person_at=action.at)
 
 

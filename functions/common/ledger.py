@@ -89,9 +89,9 @@ def reserved(before: Conversation, *said: Said) -> Conversation:
     return replace(before, replied=(*kept[-(KEPT - 1) :], *map(_packed, said)))
 
 
-def spoken(before: Conversation, reply_id: str, *, at: datetime, text: str) -> Conversation:
+def spoken(before: Conversation, reply_id: str, *, at: datetime, text: str, parts: int = 1) -> Conversation:
     """The conversation with a person's reply: it draws on the platform's quota, and answers what was there already."""
-    said = entry(reply_id, at=at, notice=False, rule="", text=text, asked=None)
+    said = entry(reply_id, at=at, notice=False, rule="", text=text, asked=None, parts=parts)
     return reserved(before, replace(said, kind="p"))
 
 

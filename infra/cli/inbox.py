@@ -118,6 +118,11 @@ def reply(
     *,
     table: TableName,
     by: By,
+    button: Annotated[
+        list[str] | None,
+        typer.Option(help="The title of a button under the text, which whoever taps it says; may be given more than once."),
+    ] = None,
+    image: Annotated[str | None, typer.Option(help="The https:// address of a picture, which goes out after the text.")] = None,
     shards: Shards = 4,
     stage: Annotated[
         str, typer.Option(envvar="STAGE", help="The stack's parameter Stage: part of the secrets' names.")
@@ -129,13 +134,19 @@ def reply(
     ] = None,
     directory: Directory = CONFIG,
 ) -> None:
-    """Answer as a person, through the channel, within its window and its quota. Exit 1 if it is not known to have gone out."""
+    """Answer as a person, through the channel, within its window and its quota. Exit 1 if it is not known to have gone out.
+
+    A long text goes out in parts; buttons and a picture go out as words where the platform has none.
+    """
+    from functions.autoreply.delivery import Answer
     from infra.inbox.setting import people_desk
 
     with one_line():
         desk = people_desk(table, shards, by=by, stage=stage, directory=directory, override=simulators)
-        action = desk.reply(conv, text, anyway=anyway, again=again)
-    print(f"{action.state}" + (f" ({action.outcome})" if action.state != "sent" else ""))
+        answer = Answer(text=text, buttons=tuple(button or ()), image_url=image)
+        action = desk.reply(conv, answer, anyway=anyway, again=again)
+    parts = f", {action.sent_parts} of {action.parts} parts are out" if action.parts > 1 and action.state != "sent" else ""
+    print(f"{action.state}" + (f" ({action.outcome}){parts}" if action.state != "sent" else ""))
     if action.state != "sent":
         raise typer.Exit(1)
 

@@ -1,20 +1,23 @@
 """What a person does with a conversation, step by step, each safe to repeat.
 
-A reply is reserved in the conversation and in the audit, sent through the channel's adapter, and what became of it is written down. A
-process that dies in between leaves a reserved line: the same text is then sent again where the platform takes an idempotency key, and
-elsewhere only if the person says so.
+A reply is reserved in the conversation and in the audit, sent as a machine's is (functions/autoreply/delivery.py), and what became of it
+is written down. A process that dies in between leaves a reserved line: the same reply is then sent again where the platform takes an
+idempotency key, and elsewhere only if the person says so. A reply of which some parts are out when the platform refuses the next goes on
+there when it is given again.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from functions.autoreply.delivery import Answer, parcels
 from functions.autoreply.outgoing import Outgoing
 from functions.channels import registry
-from functions.channels.contract import Outbound, OutgoingReply, SendResult
+from functions.channels.contract import Outbound, SendResult
 from functions.common import keys
 from functions.common.clock import Clock
 from functions.common.credentials import CredentialStore
@@ -29,6 +32,7 @@ from functions.common.store import Conversation, ConversationChanged
 
 TAKEN = ("sent", "duplicate")
 _TRIES = 5
+_PICTURE = re.compile(r"https://[^\s<>\"]{1,1000}")
 
 
 class CannotAnswer(Poison):
@@ -68,52 +72,65 @@ class PeopleDesk:
             return after
         raise Unavailable(f"conversation {conv} kept changing")
 
-    def reply(self, conv: str, text: str, *, anyway: bool = False, again: bool = False) -> Action:
+    def reply(self, conv: str, answer: Answer, *, anyway: bool = False, again: bool = False) -> Action:
         """Answer the newest message that can be answered; the line as it stands then.
 
+        It goes out as a machine's answer does: in parts where the platform takes no more at once, what it cannot show as words.
         `anyway`: although the check of what goes out objects. `again`: although an earlier reply may be out.
         """
-        self._checked(text, anyway=anyway)
-        action = self._unfinished(conv, text, again=again) or self._reserved(conv, text)
-        return self._concluded(conv, action, self._sent(conv, action, text))
+        self._checked(answer, anyway=anyway)
+        action = self._unfinished(conv, answer, again=again) or self._reserved(conv, answer)
+        return self._concluded(conv, action, self._sent(conv, action, answer))
 
-    def _checked(self, text: str, *, anyway: bool) -> None:
-        found = self.outgoing.objections(text)
-        if not text.strip():
+    def _checked(self, answer: Answer, *, anyway: bool) -> None:
+        if not answer.text.strip():
             raise CannotAnswer("there is nothing in it")
+        if answer.image_url and not _PICTURE.fullmatch(answer.image_url):
+            raise CannotAnswer("a picture is named by its https:// address")
+        if not all(title.strip() for title in answer.buttons):
+            raise CannotAnswer("a button has no title")
+        found = self.outgoing.objections("\n".join((answer.text, *answer.buttons, answer.image_url or "")))
         if found and not anyway:
             said = ", ".join(f"{each.kind.replace('_', ' ')} ({each.found})" for each in found)
             raise CannotAnswer(f"{said}: --anyway sends it all the same")
 
-    def _unfinished(self, conv: str, text: str, *, again: bool) -> Action | None:
-        """A reply that was reserved, and whose end nobody knows, if it is this one and may be sent again."""
+    def _unfinished(self, conv: str, answer: Answer, *, again: bool) -> Action | None:
+        """A reply that was reserved and whose end nobody knows, or that stopped halfway, if it is this one and may go on."""
         lines = [each for each in self.actions.of(conv) if each.verb == "reply"]
         left = lines[-1] if lines else None
-        if left is None or left.state != "reserved" or again:
+        if left is None or again or (left.state != "reserved" and not _halfway(left)):
             return None
-        channel = self.conversation(conv).channel
-        if registry.adapter(channel).idempotent_send and left.text == mask(text).text:
+        channel, same = self.conversation(conv).channel, _recorded(answer) == (left.text, left.buttons, left.image_url)
+        if _halfway(left):
+            return left if same else None
+        if registry.adapter(channel).idempotent_send and same:
             return left
         raise CannotAnswer(
             f"a reply of {left.by} at {left.at:%H:%M}Z may be out; look on the platform. --again sends this one all the same"
         )
 
-    def _reserved(self, conv: str, text: str) -> Action:
+    def _reserved(self, conv: str, answer: Answer) -> Action:
         for _ in range(_TRIES):
             before, now = self.conversation(conv), self.clock()
-            message = self._answerable(before, now)
+            if self._credentials(before).receive_only:
+                raise CannotAnswer("nothing is sent from this account: its settings say receive_only")
+            message, parts = self._answerable(before, answer, now)
             name = self.random()
             key = keys.split(message.message.message_id)
+            text, buttons, image_url = _recorded(answer)
             action = Action(
                 id=name,
                 verb="reply",
                 by=self.by,
                 at=now,
                 status=before.status,
-                text=mask(text).text,
+                text=text,
                 message_id=message.message.message_id,
                 reply_id=f"{conv}.{key.ts13}.{keys.short_hash(key.h, name, size=6)}",
                 state="reserved",
+                buttons=buttons,
+                image_url=image_url,
+                parts=parts,
             )
             try:
                 self.actions.act(before, answering(before, action), action)
@@ -122,8 +139,8 @@ class PeopleDesk:
             return action
         raise Unavailable(f"conversation {conv} kept changing")
 
-    def _answerable(self, conversation: Conversation, now: datetime) -> Judged:
-        """The newest message whose window is open and whose quota is not used up: the last ones are people's."""
+    def _answerable(self, conversation: Conversation, answer: Answer, now: datetime) -> tuple[Judged, int]:
+        """The newest message whose window is open and whose quota has room for the answer, the last replies being people's; its parts."""
         why = "nothing in it can be answered: the platform's channel only receives, or nothing is in the table any more"
         for judged in reversed(self.store.messages(conversation.conv)):
             window = judged.message.reply
@@ -132,48 +149,65 @@ class PeopleDesk:
             if window.expires_at is not None and now >= window.expires_at:
                 why = f"the platform's window closed at {window.expires_at:%Y-%m-%d %H:%M}Z: the contact must write first"
                 continue
+            parts = len(parcels(judged.message, answer, registry.adapter(conversation.channel), mark=""))
             since = (each for each in ledger(conversation) if each.at >= judged.message.received_at)
             drawn = sum(each.parts for each in since if each.kind not in ("-", "+"))
-            if window.max_replies is not None and drawn >= window.max_replies:
-                why = f"the platform allows {window.max_replies} replies to a message, and they are used up"
+            if window.max_replies is not None and drawn + parts > window.max_replies:
+                why = _used_up(window.max_replies, drawn, parts)
                 continue
-            return judged
+            return judged, parts
         raise CannotAnswer(why)
 
-    def _sent(self, conv: str, action: Action, text: str) -> SendResult:
+    def _sent(self, conv: str, action: Action, answer: Answer) -> tuple[Action, SendResult]:
+        """Send what is left of the reply, part by part; how many are out then, and what the platform said last."""
         conversation = self.conversation(conv)
-        channel, account = conversation.channel, conversation.account
-        answered_message = self.store.message(action.message_id or "")
-        assert answered_message is not None and action.reply_id is not None, "it was reserved for that message"
-        message, adapter = answered_message.message, registry.adapter(channel)
-        outgoing = OutgoingReply(
-            message_id=action.reply_id,
-            native_id=message.native_id,
-            contact=message.contact.primary,
-            text=text,
-            not_after=message.reply.expires_at,
-            token=message.reply.token,
-        )
-        credentials: Any = self.credentials.current(channel, account)[0]
-        outbound = self.outbound(channel, account, action.reply_id)
-        result = adapter.send(outgoing, credentials, outbound)
-        if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
-            result = adapter.send(outgoing, credentials, outbound)
-        return result
+        asked = self.store.message(action.message_id or "")
+        assert asked is not None and action.reply_id is not None, "it was reserved for that message"
+        adapter, result = registry.adapter(conversation.channel), SendResult(outcome="sent")
+        credentials = self._credentials(conversation)
+        outbound = self.outbound(conversation.channel, conversation.account, action.reply_id)
+        for parcel in parcels(asked.message, answer, adapter, mark="", reply_id=action.reply_id)[action.sent_parts :]:
+            result = adapter.send(parcel, credentials, outbound)
+            if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
+                result = adapter.send(parcel, credentials, outbound)
+            if result.outcome not in TAKEN:
+                break
+            action = replace(action, sent_parts=parcel.part + 1)
+        return action, result
 
-    def _concluded(self, conv: str, action: Action, result: SendResult) -> Action:
+    def _concluded(self, conv: str, action: Action, sent: tuple[Action, SendResult]) -> Action:
+        after_it, result = sent
         state: ActionState = "sent" if result.outcome in TAKEN else "unknown" if result.outcome == "unknown" else "failed"
-        final = replace(action, state=state, outcome=result.outcome)
+        final = replace(after_it, state=state, outcome=result.outcome)
         for _ in range(_TRIES):
             before = self.conversation(conv)
             after = before
             if state == "sent":
                 after = answered(before)
-            elif state == "failed":
+            elif state == "failed" and not final.sent_parts:
                 after = released(before, action.reply_id or "")
             try:
-                self.actions.conclude(conv, final, before, after)
+                self.actions.conclude(conv, final, before, after, was=action.state or "reserved")
             except ConversationChanged:
                 continue
             return final
         raise Unavailable(f"conversation {conv} kept changing")
+
+    def _credentials(self, conversation: Conversation) -> Any:
+        return self.credentials.current(conversation.channel, conversation.account)[0]
+
+
+def _halfway(action: Action) -> bool:
+    """Whether some of a reply's parts are out, and it is known that the rest is not."""
+    return action.state == "failed" and 0 < action.sent_parts < action.parts
+
+
+def _recorded(answer: Answer) -> tuple[str, tuple[str, ...], str | None]:
+    """What the audit keeps of an answer: its text masked."""
+    return mask(answer.text).text, answer.buttons, answer.image_url
+
+
+def _used_up(allowed: int, drawn: int, parts: int) -> str:
+    if parts == 1:
+        return f"the platform allows {allowed} replies to a message, and they are used up"
+    return f"it takes {parts} of the platform's messages, which allows {allowed} in answer to one; {drawn} are used up"

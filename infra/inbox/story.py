@@ -69,6 +69,7 @@ def told(story: dict[str, Any]) -> str:
             lines.append(f"{'':26}→ {answer['state']} ({answer['reason']}) {answer.get('text') or ''}".rstrip())
     for action in story["actions"]:
         said = f" “{action['text']}” {action.get('state', '')}" if action.get("text") else ""
+        said += f" ({action.get('sent_parts', 0)} of {action['parts']} parts)" if action.get("parts") else ""
         why = f": {action['why']}" if action.get("why") else ""
         lines.append(f"{action['at']}  {action['verb']} by {action['by']}{why}{said}")
     lines += [f"suggested: {each['text']}  ({each['source']} {each['name']})" for each in story["suggestions"]]

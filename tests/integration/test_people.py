@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from functions.autoreply.delivery import Answer
+from functions.channels import registry
+from functions.channels.contract import OutgoingReply, SendResult
 from functions.common.dynamo_actions import ConversationActions
 from functions.common.dynamo_store import DynamoStore
 from functions.common.ledger import ledger
+from functions.common.origin import is_marked
 from infra.cli.app import app
 from infra.inbox.desk import CannotAnswer, PeopleDesk
 from infra.inbox.setting import people_desk
@@ -127,9 +131,9 @@ def test_the_last_replies_of_a_platforms_quota_are_peoples_and_then_there_are_no
     assert allowed and there
     left = allowed - len(ledger(there))
     for number in range(left):
-        assert at_desk.reply(conv, f"第{number}句").state == "sent"
+        assert at_desk.reply(conv, Answer(text=f"第{number}句")).state == "sent"
     with pytest.raises(CannotAnswer, match="used up"):
-        at_desk.reply(conv, "再一句")
+        at_desk.reply(conv, Answer(text="再一句"))
     assert len(house.of_kind("Z#")) == left
 
 
@@ -141,16 +145,13 @@ def test_a_window_that_is_shut_is_said_before_anything_is_reserved(house: House)
         clock=lambda: AT + timedelta(days=30),
     )
     with pytest.raises(CannotAnswer, match="window closed"):
-        late.reply(conv, "您好")
+        late.reply(conv, Answer(text="您好"))
     assert house.of_kind("Z#") == []
 
 
 def test_a_platform_that_refuses_leaves_the_quota_and_the_conversation_as_they_were(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from functions.channels import registry
-    from functions.channels.contract import SendResult
-
     conv = hear(house, "u1", "我想谈谈代理合作")
     adapter = registry.adapter("generic")
     monkeypatch.setattr(type(adapter), "send", lambda *_: SendResult(outcome="invalid", code="400"))
@@ -160,6 +161,89 @@ def test_a_platform_that_refuses_leaves_the_quota_and_the_conversation_as_they_w
     monkeypatch.setattr(type(adapter), "send", lambda *_: SendResult(outcome="unknown", code="timeout"))
     assert postroom(house, "conversation", "reply", conv, "您好", code=1) == "unknown (unknown)"
     assert desk(house).store.conversation(conv).status == "waiting"  # type: ignore[union-attr]
+
+
+def sentences(count: int) -> str:
+    return "".join(f"第{number}条说明,请您仔细阅读并保留好凭证。" for number in range(count))
+
+
+def test_a_long_reply_goes_out_in_parts_at_ends_of_sentences_and_each_draws_on_the_quota(house: House) -> None:
+    conv = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
+    there = desk(house).store.conversation(conv)
+    assert there and len(ledger(there)) == 1  # a machine's welcome, of five that WeChat allows
+    before = len(house.said())
+    assert postroom(house, "conversation", "reply", conv, sentences(60)) == "sent"
+    parts = [text for _, _, text in house.said()[before:]]
+    assert len(parts) == 2 and "".join(parts) == sentences(60) and all(part.endswith("。") for part in parts)
+    assert all(len(part.encode()) <= 2048 for part in parts)
+    after = desk(house).store.conversation(conv)
+    assert after and [each.parts for each in ledger(after)][-1] == 2
+    told = postroom(house, "conversation", "reply", conv, sentences(100), code=1)
+    assert "it takes 3 of the platform's messages, which allows 5 in answer to one; 3 are used up" in " ".join(told.split())
+    assert len(house.said()) == before + 2 and "sent (2 of 2 parts)" in postroom(house, "conversation", "show", conv)
+
+
+def test_buttons_and_a_picture_go_out_as_the_platform_has_them_or_as_words(house: House) -> None:
+    shown = hear(house, "u1", "我想谈谈代理合作")
+    more = ("--button", "退货", "--button", "换货", "--image", "https://shop.example/size.png", "--anyway")
+    assert postroom(house, "conversation", "reply", shown, "您要哪一种?", *more) == "sent"
+    text, picture = house.platforms.outbox[-2:]
+    assert (text.text, text.buttons, picture.image_url) == ("您要哪一种?", ("退货", "换货"), "https://shop.example/size.png")
+    in_words = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
+    assert postroom(house, "conversation", "reply", in_words, "您要哪一种?", *more) == "sent"
+    menu = house.platforms.outbox[-1]
+    assert (menu.text, menu.buttons) == ("您要哪一种?\nhttps://shop.example/size.png", ("退货", "换货"))
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--image", "http://shop.example/1.png"), "https:// address"),
+        (("--button", " "), "no title"),
+        (("--image", "https://elsewhere.example/1.png"), "link (elsewhere.example)"),
+        (("--button", "13912345678"), "personal data"),
+    ],
+)
+def test_what_stands_beside_a_text_is_checked_too(house: House, more: tuple[str, ...], why: str) -> None:
+    conv = hear(house, "u1", "我想谈谈代理合作")
+    assert why in " ".join(postroom(house, "conversation", "reply", conv, "您好", *more, code=1).split())
+    assert house.of_kind("Z#") == []
+
+
+def test_a_reply_that_stopped_halfway_goes_on_there_when_it_is_given_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conv = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
+    adapter, before, long = registry.adapter("wechat_oa"), len(house.said()), sentences(60)
+    real = type(adapter).send
+
+    def only_the_first(self: Any, reply: OutgoingReply, *rest: Any) -> SendResult:
+        return real(self, reply, *rest) if reply.part == 0 else SendResult(outcome="rate_limited", code="45009")
+
+    monkeypatch.setattr(type(adapter), "send", only_the_first)
+    halfway = postroom(house, "conversation", "reply", conv, long, code=1)
+    assert halfway == "failed (rate_limited), 1 of 2 parts are out"
+    there = desk(house).store.conversation(conv)
+    assert there and ledger(there)[-1].kind == "p" and there.status == "waiting"  # what is out has drawn on the quota
+    monkeypatch.setattr(type(adapter), "send", real)
+    assert postroom(house, "conversation", "reply", conv, long) == "sent"
+    assert "".join(text for _, _, text in house.said()[before:]) == long and len(house.of_kind("Z#")) == 1
+
+
+def test_a_persons_reply_bears_no_mark_of_a_machine(house: House) -> None:
+    conv = hear(house, "u1", "我想谈谈代理合作")
+    assert postroom(house, "conversation", "reply", conv, "您好") == "sent"
+    assert not is_marked(house.said()[-1][2])
+
+
+def test_an_account_that_only_receives_sends_nothing_for_people_either(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    conv, before = hear(house, "u1", "我想谈谈代理合作"), len(house.said())
+    at_desk = desk(house)
+    only = at_desk.credentials.current("generic", "demo")[0].model_copy(update={"receive_only": True})
+    monkeypatch.setattr(type(at_desk.credentials), "current", lambda *_: (only,))
+    with pytest.raises(CannotAnswer, match="receive_only"):
+        at_desk.reply(conv, Answer(text="您好"))
+    assert len(house.said()) == before and house.of_kind("Z#") == []
 
 
 @contextmanager
@@ -178,12 +262,12 @@ def test_a_reply_is_never_sent_twice_wherever_the_process_dies(tmp_path: Path, c
             before, died = len(house.said()), False
             try:
                 with dying(at, when):
-                    desk(house).reply(conv, "您好")
+                    desk(house).reply(conv, Answer(text="您好"))
             except Death:
                 died = True
             if died:
                 try:
-                    desk(house).reply(conv, "您好")
+                    desk(house).reply(conv, Answer(text="您好"))
                 except CannotAnswer as doubt:
                     assert channel == "wechat_oa" and "may be out" in str(doubt)
             said = [each for each in house.said()[before:] if each[2] == "您好"]
