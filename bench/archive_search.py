@@ -71,6 +71,7 @@ def _restored(directory: Path, manifests: list[Manifest]) -> int:
 
     from functions.archive.bucket import ArchiveBucket
     from functions.archive.manifests import Ledger
+    from functions.archive.tombstones import Tombstones
     from functions.common import aws
     from functions.common.table import Table
     from infra.records.catalogue import Catalogue
@@ -88,7 +89,7 @@ def _restored(directory: Path, manifests: list[Manifest]) -> int:
         bucket: Any = _Folder(directory)
         catalogue = Catalogue(Ledger(table), ArchiveBucket(bucket, "bench"))
         now = archived.SINCE + timedelta(days=20)
-        restorer = Restorer(table, catalogue, now=now, erased_at=lambda _: None)
+        restorer = Restorer(table, catalogue, now=now, tombstones=Tombstones(table), writers=1)
         done = restorer.restore(Wanted(conversation=archived.conversation()), manifests)
         aws.client.cache_clear()
     assert done.messages > 0

@@ -111,14 +111,7 @@ class Ledger:
 
     def intend(self, manifest: Manifest) -> None:
         """Note a part before its object is written; `Superseded`."""
-        pointer = {
-            "pk": _PENDING,
-            "sk": manifest.part,
-            "key": manifest.key,
-            "day": manifest.day,
-            "began": to_iso(manifest.began),
-        }
-        self._while_fenced(manifest.run, self._put_new(_manifest_item(manifest)), self._put_new(pointer))
+        self._while_fenced(manifest.run, self._put_new(manifest_item(manifest)), self._put_new(_pointer(manifest)))
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Let a proven part count; `Superseded`."""
@@ -151,14 +144,14 @@ class Ledger:
             values = {":pk": keys.manifest_key(f"{month}-01", "")[0], ":first": f"{begin}#", ":last": f"{end}$"}
             for item in self.table.query("pk = :pk AND sk BETWEEN :first AND :last", values):
                 if item["state"] != "writing":
-                    yield _manifest_from(item)
+                    yield manifest_from(item)
             year, number = int(month[:4]), int(month[5:])
             month = f"{year + number // 12:04d}-{number % 12 + 1:02d}"
 
     def stored(self, day: str, part: str) -> Manifest | None:
         """A part's manifest as it is now; None when the part was discarded."""
         item = self.table.get(*keys.manifest_key(day, part))
-        return None if item is None else _manifest_from(item)
+        return None if item is None else manifest_from(item)
 
     def discard(self, manifest: Manifest, run: str) -> None:
         """Remove, for `run`, the manifest of a part that was never committed; `Superseded`."""
@@ -177,7 +170,7 @@ class Ledger:
 
     def strike(self, manifest: Manifest, run: str, now: datetime) -> None:
         """Let a part that is lost no longer count, and remember the loss: what was marked with its name is in no part; `Superseded`."""
-        loss = {**_manifest_item(replace(manifest, state="lost")), "pk": LOST_PK, "sk": manifest.part, "since": to_iso(now)}
+        loss = {**manifest_item(replace(manifest, state="lost")), "pk": LOST_PK, "sk": manifest.part, "since": to_iso(now)}
         delete, note = self._gone(manifest)
         # Whoever wrote it may be alive and mark its messages still; if that has come to its end, the conversations leave the index.
         delete["Delete"] |= self._while_in("committed", manifest)
@@ -185,13 +178,25 @@ class Ledger:
 
     def open_losses(self) -> Iterator[Manifest]:
         """Lost parts of whose messages it is not yet known that they were all filed anew."""
-        yield from (_manifest_from(item) for item in self.table.query("pk = :pk", {":pk": LOST_PK}) if "refiled" not in item)
+        yield from (manifest_from(item) for item in self.table.query("pk = :pk", {":pk": LOST_PK}) if "refiled" not in item)
 
     def close_losses(self, before: datetime, now: datetime) -> None:
         """Note that every message received before `before` is filed: a lost part that held no others is made good."""
         for manifest in self.open_losses():
             if manifest.last < before:
                 self.table.update(LOST_PK, manifest.part, "SET #refiled = :now", values={":now": to_iso(now)})
+
+    def relist(self, manifest: Manifest, run: str) -> None:
+        """Put a part that counted once back into a ledger that lost it, for `run`; as committed it is finished by the next run of the
+        archive. `Superseded`, also when it is there.
+        """
+        pointer = (self._put_new(_pointer(manifest)),) if manifest.state == "committed" else ()
+        self._while_fenced(run, self._put_new(manifest_item(manifest)), *pointer)
+
+    def note_removal(self, manifest: Manifest, run: str) -> None:
+        """Note for removal, for `run`, the object of a part that is in no ledger; `Superseded`."""
+        note = {"TableName": self.table.name, "Item": to_item({"pk": REMOVALS_PK, "sk": manifest.key})}
+        self._while_fenced(run, {"Put": note})
 
     def note_cleaned(self, manifest: Manifest, mark: str) -> None:
         """Remember that a retention rule went over a part; nothing to do when it was written anew meanwhile."""
@@ -249,12 +254,24 @@ def lost_parts(table: Table) -> frozenset[str]:
     return frozenset(item["sk"] for item in table.query("pk = :pk", {":pk": LOST_PK}))
 
 
-def _manifest_item(manifest: Manifest) -> Item:
+def _pointer(manifest: Manifest) -> Item:
+    return {
+        "pk": _PENDING,
+        "sk": manifest.part,
+        "key": manifest.key,
+        "day": manifest.day,
+        "began": to_iso(manifest.began),
+    }
+
+
+def manifest_item(manifest: Manifest) -> Item:
+    """A manifest as the table has it."""
     pk, sk = keys.manifest_key(manifest.day, manifest.part)
     return {"pk": pk, "sk": sk, **plain(manifest)}
 
 
-def _manifest_from(item: Item) -> Manifest:
+def manifest_from(item: Item) -> Manifest:
+    """A manifest out of its item, or its note in the bucket; `KeyError`, `TypeError` or `ValueError` when it is none."""
     known = {field.name: item[field.name] for field in fields(Manifest) if field.name in item}
     for name in ("began", "first", "last"):
         known[name] = from_iso(known[name])

@@ -107,14 +107,13 @@ class Tombstones:
         """What is kept of a conversation's key: 32 hex digits."""
         return blake2b(conv.encode(), key=bytes.fromhex(self.salt), digest_size=16).hexdigest()
 
-    def key_of(self, conv: str) -> tuple[str, str] | None:
-        """pk and sk of the conversation's tombstone, whether there is one or not; None while nobody was ever erased."""
-        return None if self.known_salt() is None else (_TOMBSTONES, self.hash_of(conv))
+    def key_of(self, conv: str) -> tuple[str, str]:
+        """pk and sk of the conversation's tombstone, whether there is one or not."""
+        return _TOMBSTONES, self.hash_of(conv)
 
     def erased_at(self, conv: str) -> datetime | None:
         """Until when what came from a conversation was erased; None when it never was."""
-        key = self.key_of(conv)
-        item = None if key is None else self.table.get(*key)
+        item = None if self.known_salt() is None else self.table.get(*self.key_of(conv))
         return None if item is None else from_iso(item["at"])
 
     def covers(self, conv: str, received_at: datetime) -> bool:
@@ -148,6 +147,13 @@ class Tombstones:
         notes = notes_under(self.bucket, NOTES) if self.bucket is not None else ()
         return [certificate_from(note) for key, note in notes if key != SALT_NOTE]
 
+    def all_of(self, certificates: list[Certificate]) -> Erased:
+        """Who these certificates say was erased; of several, the last counts."""
+        at: dict[str, datetime] = {}
+        for certificate in sorted(certificates, key=lambda each: each.at):
+            at |= dict.fromkeys(certificate.conversations, certificate.at)
+        return Erased(hash_of=self.hash_of, at=at)
+
     def bring_back(self) -> int:
         """Put into the table what the bucket has and the table lacks, and how many tombstones that were."""
         salt, raised = self.known_salt(), 0
@@ -167,10 +173,7 @@ class Tombstones:
 
     def lately(self, now: datetime) -> Erased:
         """Who was erased so lately that messages may still be on their way."""
-        at: dict[str, datetime] = {}
-        for certificate in self.certificates(now - STILL_ON_THE_WAY):
-            at |= dict.fromkeys(certificate.conversations, certificate.at)
-        return Erased(hash_of=self.hash_of, at=at)
+        return self.all_of(self.certificates(now - STILL_ON_THE_WAY))
 
     def _put(self, certificate: Certificate) -> None:
         self.table.put({"pk": CERTIFICATES_PK, "sk": _certificate_sk(certificate), **plain(certificate)})

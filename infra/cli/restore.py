@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli.place import BucketName, Day, Json, Since, TableName, Until, catalogue_of, one_line, say, table_of, zone
+from infra.cli.place import BucketName, Day, Json, Shards, Since, TableName, Until, catalogue_of, one_line, say, table_of, zone
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from functions.archive.manifests import Manifest
     from infra.records.catalogue import Catalogue
+    from infra.records.lost_ledger import Relisted
     from infra.records.restore import Restored, Wanted
 
 
@@ -28,11 +32,18 @@ def restore(
     day: Day = None,
     since: Since = None,
     until: Until = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that the archive has.")] = False,
+    from_manifests: Annotated[
+        bool,
+        typer.Option("--from-manifests", help="First bring back what the table's ledger lacks, from the archive's bucket."),
+    ] = False,
+    shards: Shards = 4,
+    writers: Annotated[int, typer.Option(envvar="WRITERS", min=1, max=9, help="Conversations at a time.")] = 8,
     keep_days: Annotated[int, typer.Option(min=1, max=3650, help="When what is brought back expires again.")] = 30,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring back a conversation, a person's messages, a day, or a time. May be run again: nothing is ever written over."""
+    """Bring back a conversation, a person's messages, a day, a time or everything. May be run again: nothing is ever written over."""
     from functions.archive.tombstones import Tombstones
     from functions.common.clock import system_clock
     from infra.records.errors import NothingChosen
@@ -44,15 +55,35 @@ def restore(
         now = system_clock()
         period = read_period(Asked(day=day, since=since, until=until), now=now, zone=zone())
         wanted = Wanted(conversation=conversation, contact=contact, channel=channel, account=account, period=period)
-        if not (conversation or contact or period):
-            raise NothingChosen("say what to restore: --conversation, --contact, --day or --since")
+        if not (conversation or contact or period or everything):
+            raise NothingChosen("say what to restore: --conversation, --contact, --day, --since or --all")
         known = table_of(table)
         catalogue = catalogue_of(known, bucket)
+        relisted = _relisted(catalogue, shards, now, wanted=from_manifests, dry_run=dry_run)
         manifests = _manifests(catalogue, wanted, now)
-        keep = timedelta(days=keep_days)
-        restorer = Restorer(known, catalogue, now=now, erased_at=Tombstones(known).erased_at, keep=keep, dry_run=dry_run)
+        tombstones, keep = Tombstones(known, catalogue.bucket), timedelta(days=keep_days)
+        restorer = Restorer(known, catalogue, now=now, tombstones=tombstones, keep=keep, dry_run=dry_run, writers=writers)
         done = restorer.restore(wanted, told(manifests, "parts", total=len(manifests)))
-    say(done, _words(done, dry_run), as_json=as_json)
+    ledger = {} if relisted is None else {"ledger": asdict(relisted)}
+    say(asdict(done) | ledger, _words(done, relisted, dry_run), as_json=as_json)
+
+
+def _relisted(catalogue: Catalogue, shards: int, now: datetime, *, wanted: bool, dry_run: bool) -> Relisted | None:
+    """What came back into the ledger, if that was wanted; a hint on stderr if it was not and something lacks."""
+    from functions.archive.manifests import Superseded
+    from infra.records.errors import RecordsFault
+    from infra.records.lost_ledger import LostLedger
+
+    lost = LostLedger(catalogue, shards)
+    if wanted:
+        try:
+            return lost.bring_back(f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}", now, dry_run=dry_run)
+        except Superseded:
+            raise RecordsFault("the archive began a run meanwhile: run this again when it is done") from None
+    if lacking := lost.lacking():
+        words = "of which the table's ledger knows nothing: --from-manifests brings them back"
+        print(f"{len(lacking)} manifests in the bucket, {words}", file=sys.stderr)
+    return None
 
 
 def _manifests(catalogue: Catalogue, wanted: Wanted, now: datetime) -> list[Manifest]:
@@ -65,10 +96,15 @@ def _manifests(catalogue: Catalogue, wanted: Wanted, now: datetime) -> list[Mani
     return list(catalogue.parts(first, last, (wanted.channel,) if wanted.channel else ()))
 
 
-def _words(done: Restored, dry_run: bool) -> str:
+def _words(done: Restored, relisted: Relisted | None, dry_run: bool) -> str:
     """The outcome in one line."""
     verb = "would be restored" if dry_run else "restored"
-    said = [f"{done.messages} messages {verb}, {done.replies} replies with them, from {done.parts} parts"]
+    said = []
+    if relisted is not None:
+        said += [f"{relisted.parts} parts back in the ledger"]
+        said += [f"{relisted.replaced} are to go, for others took their place"] if relisted.replaced else []
+        said += [f"{len(relisted.missing)} are not in the bucket ({relisted.missing[0]} …)"] if relisted.missing else []
+    said += [f"{done.messages} messages {verb}, {done.replies} replies with them, from {done.parts} parts"]
     said += [f"{done.kept} are in the table already"] if done.kept else []
     said += [f"{done.prolonged} about to expire stay longer"] if done.prolonged else []
     said += [f"{done.erased} of erased persons stay away"] if done.erased else []

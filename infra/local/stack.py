@@ -162,6 +162,7 @@ class Stack:
     def _tell_operators(self, engine: Mapping[str, str], functions: Mapping[str, Mapping[str, str]]) -> None:
         """What an operator's command must know of this stack: `environ`, and the same as a file that a shell reads."""
         told = {name: value for name, value in engine.items() if name.startswith("AWS_") or name.lower() == "no_proxy"}
+        told["WRITERS"] = "1"  # moto copies its tables for each transaction, and bears no other writer meanwhile
         for variables in functions.values():
             told |= {name: value for name, value in variables.items() if name in _FOR_OPERATORS}
         self.environ = dict(engine) | told

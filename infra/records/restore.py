@@ -3,25 +3,29 @@
 What is in the table stays as it is: a message, a reply or a conversation is written only where there is none. A part is believed only
 when it is what its manifest says. What is brought back names its part, so it is not archived again, and expires by itself after `keep`.
 A message whose expiry has come, but which DynamoDB has not removed yet, would vanish after all: its expiry is put off instead.
+
+What was erased stays away, an erasure that begins while a restore is at work too: no write holds against a tombstone (`guarded`).
 """
 
 from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from threading import Lock
 
 from functions.archive.crew import Crew
 from functions.archive.manifests import Manifest
 from functions.archive.parts import Filed, filed_from
+from functions.archive.tombstones import Erased, Tombstones
 from functions.common import keys
 from functions.common.clock import to_iso
-from functions.common.dynamo_store import conversation_from, message_item, reply_item
+from functions.common.dynamo_store import CONVERSATIONS_KEPT, conversation_from, message_item, reply_item
 from functions.common.errors import MalformedEnvelope
 from functions.common.message import Message
 from functions.common.store import Conversation
@@ -29,7 +33,9 @@ from functions.common.table import ConditionFailed, Item, Table
 from functions.common.wire import dumps, plain
 from infra.records.catalogue import Catalogue
 from infra.records.errors import PartUnsound
+from infra.records.guarded import ErasedMeanwhile, Guarded
 from infra.records.period import Period
+from infra.records.rebuilt import is_rebuilt, with_message
 
 KEEP = timedelta(days=30)
 # At a time; boto3 keeps ten connections.
@@ -80,7 +86,7 @@ class Restored:
 
 
 class Restorer:
-    """Brings messages back. `erased_at` says until when what came from a conversation was erased; with `dry_run` nothing is written."""
+    """Brings messages back, but those that `tombstones` cover; with `dry_run` nothing is written."""
 
     def __init__(
         self,
@@ -88,7 +94,7 @@ class Restorer:
         catalogue: Catalogue,
         *,
         now: datetime,
-        erased_at: Callable[[str], datetime | None],
+        tombstones: Tombstones,
         keep: timedelta = KEEP,
         dry_run: bool = False,
         writers: int = WRITERS,
@@ -97,23 +103,34 @@ class Restorer:
         self._catalogue = catalogue
         self._now = now
         self._expires = int((now + keep).timestamp())
-        self._erased_at = erased_at
         self._dry_run = dry_run
+        self._tombstones = tombstones
+        self._guarded = Guarded(table=table, tombstone=tombstones.key_of)
         self._crew = Crew(writers)
         self._lock = Lock()
         self._there: set[str] = set()
-        self._gone: dict[str, datetime | None] = {}
+        self._noted = Erased(hash_of=tombstones.hash_of, at={})
         self.done = Restored()
 
     def restore(self, wanted: Wanted, manifests: Iterable[Manifest]) -> Restored:
         """Bring back what is wanted of these parts; `PartUnsound` stops at the part that cannot be believed."""
+        self._heed_tombstones()
         for manifest in manifests:
             self.done.parts += 1
             rebuilt: dict[str, Conversation] = {}
             bring_back = partial(self._bring_back, part=manifest.part, rebuilt=rebuilt)
-            self._crew.each(bring_back, self._messages(manifest, wanted))
+            self._crew.each(bring_back, _by_conversation(self._messages(manifest, wanted)))
             self._crew.each(self._rebuild, rebuilt.values())
         return self.done
+
+    def _heed_tombstones(self) -> None:
+        """Those too that the table lost and the archive's bucket has."""
+        if self._dry_run:
+            self._noted = self._tombstones.all_of(self._tombstones.written_down())
+        else:
+            self._tombstones.bring_back()
+            # An erasure that begins from here on must find the same salt.
+            assert self._tombstones.salt
 
     def _messages(self, manifest: Manifest, wanted: Wanted) -> Iterator[Filed]:
         with tempfile.TemporaryDirectory(prefix="postroom-restore-") as directory:
@@ -125,36 +142,43 @@ class Restorer:
                         if wanted.holds(filed.judged.message):
                             yield filed
 
-    def _bring_back(self, filed: Filed, part: str, rebuilt: dict[str, Conversation]) -> None:
-        key = keys.split(filed.judged.message.message_id)
-        if self._is_erased(key.conv, filed.judged.message.received_at):
-            with self._lock:
-                self.done.erased += 1
-            return
+    def _bring_back(self, messages: list[Filed], part: str, rebuilt: dict[str, Conversation]) -> None:
+        """Messages of one conversation, one after the other: each write looks at the same tombstone, and two at a time would clash."""
+        for filed in messages:
+            key = keys.split(filed.judged.message.message_id)
+            try:
+                self._write_message(key, filed, part)
+            except ErasedMeanwhile:
+                with self._lock:
+                    self.done.erased += 1
+            else:
+                self._note(key.conv, filed, rebuilt)
+
+    def _write_message(self, key: keys.MessageKey, filed: Filed, part: str) -> None:
+        received_at = filed.judged.message.received_at
+        if self._is_erased(key.conv, received_at):
+            raise ErasedMeanwhile(key.conv)
         # The reply first, as in the archive's marks: a message that is back has its reply.
-        replied = filed.reply is not None and self._write(reply_item(key, filed.reply), part) == "new"
-        outcome = self._write(message_item(filed.judged), part)
+        replied = filed.reply is not None and self._write(key.conv, reply_item(key, filed.reply), part, received_at) == "new"
+        outcome = self._write(key.conv, message_item(filed.judged), part, received_at)
         with self._lock:
             self.done.replies += replied
             self.done.messages += outcome == "new"
             self.done.kept += outcome == "kept"
             self.done.prolonged += outcome == "prolonged"
-        self._note(key.conv, filed, rebuilt)
 
     def _is_erased(self, conv: str, received_at: datetime) -> bool:
-        if conv not in self._gone:
-            self._gone[conv] = self._erased_at(conv)
-        erased_at = self._gone[conv]
-        return erased_at is not None and received_at <= erased_at
+        """Whether a dry run must leave it out: otherwise the write says so."""
+        return self._dry_run and (self._noted.covers(conv, received_at) or self._tombstones.covers(conv, received_at))
 
-    def _write(self, item: Item, part: str) -> str:
+    def _write(self, conv: str, item: Item, part: str, received_at: datetime) -> str:
         """Write an item where none is: `new`, `kept` or `prolonged`."""
         if self._dry_run:
             found = self._table.get(item["pk"], item["sk"])
             return "new" if found is None else "prolonged" if self._is_ending(found) else "kept"
         marks = {"archived": part, "exp": self._expires, "restored": to_iso(self._now)}
         try:
-            self._table.put_new(item | marks)
+            self._guarded.put(conv, item | marks, received_at=received_at, condition="attribute_not_exists(pk)")
         except ConditionFailed as refused:
             if not self._is_ending(refused.item):
                 return "kept"
@@ -179,18 +203,19 @@ class Restorer:
             if conv in self._there:
                 return
             found = self._table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
-            if found is not None and not _is_rebuilt(found):
+            if found is not None and not is_rebuilt(found):
                 self._there.add(conv)
                 return
         with self._lock:
             if conv not in rebuilt:
                 self.done.conversations += found is None
-            rebuilt[conv] = _with(rebuilt.get(conv) or (conversation_from(found) if found else None), filed)
+            rebuilt[conv] = with_message(rebuilt.get(conv) or (conversation_from(found) if found else None), filed)
 
     def _rebuild(self, conversation: Conversation) -> None:
         if self._dry_run:
             self._there.add(conversation.conv)
             return
+        assert conversation.last_at is not None, "it was made of messages"
         known = {name: value for name, value in plain(conversation).items() if name != "conv"}
         item = {
             "pk": keys.conversation_pk(conversation.conv),
@@ -198,58 +223,28 @@ class Restorer:
             **known,
             "restored": to_iso(self._now),
         }
+        if conversation.may_go:
+            item["exp"] = max(self._expires, int((conversation.last_at + CONVERSATIONS_KEPT).timestamp()))
+        named = {"#restored": "restored", "#rev": "rev"}
         try:
-            condition = "attribute_not_exists(pk) OR (attribute_exists(#restored) AND #rev = :one)"
-            self._table.put(item, condition=condition, values={":one": 1})
-        except ConditionFailed:
-            self._there.add(conversation.conv)  # a message came meanwhile: its conversation is the newer one
+            self._guarded.put(
+                conversation.conv,
+                item,
+                received_at=conversation.last_at,
+                condition="attribute_not_exists(pk) OR (attribute_exists(#restored) AND #rev = :one)",
+                ExpressionAttributeNames=named,
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+        except (ConditionFailed, ErasedMeanwhile):
+            self._there.add(
+                conversation.conv
+            )  # a message came meanwhile: its conversation is the newer one; or nothing may be there
 
 
-def _is_rebuilt(item: Item) -> bool:
-    """Whether the conversation was made by a restore and has not been touched since."""
-    return "restored" in item and item.get("rev") == 1
-
-
-def _with(before: Conversation | None, filed: Filed) -> Conversation:
-    """A conversation as far as its archived messages tell; nobody must act on it."""
-    message, contact = filed.judged.message, filed.judged.message.contact
-    known = (
-        before
-        or _as_filed(filed)
-        or Conversation(
-            conv=keys.split(message.message_id).conv,
-            channel=message.channel,
-            account=message.account,
-            contact=contact.primary,
-            rev=1,
-        )
-    )
-    newest = known.last_at is None or message.received_at >= known.last_at
-    return replace(
-        known,
-        name=(contact.name if newest else None) or known.name,
-        locale=(contact.locale if newest else None) or known.locale,
-        count=max(known.count, filed.judged.seq),
-        first_at=min(known.first_at or message.received_at, message.received_at),
-        last_at=max(known.last_at or message.received_at, message.received_at),
-        opted_out=known.opted_out or filed.judged.judgement.opt_out,
-    )
-
-
-def _as_filed(filed: Filed) -> Conversation | None:
-    """The conversation as the archive knew it, which stands with some of its messages; what was to be done then is not to be done now."""
-    known = filed.conversation
-    return known and replace(
-        known,
-        rev=1,
-        status="idle",
-        due_at=None,
-        hold=(),
-        unarchived_since=None,
-        unarchived_from=None,
-        unarchived_few=(),
-        escalated_for=None,
-    )
+def _by_conversation(messages: Iterator[Filed]) -> Iterator[list[Filed]]:
+    """Messages that follow each other and are of one conversation, as most do in a part."""
+    for _, some in groupby(messages, key=lambda filed: keys.split(filed.judged.message.message_id).conv):
+        yield list(some)
 
 
 def _read(line: bytes, manifest: Manifest) -> Filed:

@@ -50,7 +50,9 @@ class ArchiveRoom:
     @property
     def environ(self) -> dict[str, str]:
         """What the commands are told of the place."""
-        return {"TABLE_NAME": self.table.name, "ARCHIVE_BUCKET": self.bucket.name, "INDEX_SHARDS": str(SHARDS)}
+        # moto copies its tables for each transaction: one writer at a time.
+        place = {"TABLE_NAME": self.table.name, "ARCHIVE_BUCKET": self.bucket.name}
+        return place | {"INDEX_SHARDS": str(SHARDS), "WRITERS": "1"}
 
     def message(
         self,

@@ -132,9 +132,9 @@ def test_what_was_erased_is_not_found_and_not_restored(room: ArchiveRoom) -> Non
     body = room.bucket.client.get_object(Bucket=room.bucket.name, Key=part[0].key)["Body"].read()
     person("erase", "--yes")
     room.bucket.put(part[0].key, body)
-    from functions.archive.manifests import _manifest_item
+    from functions.archive.manifests import manifest_item
 
-    room.table.put(_manifest_item(part[0]))
+    room.table.put(manifest_item(part[0]))
     outcome = runner.invoke(app, ["restore", "--since", "2026-10-01", "--json"])
     assert (json.loads(outcome.stdout)["erased"], json.loads(outcome.stdout)["messages"]) == (1, 1)
     assert room.store.messages(ANNA.conv) == []

@@ -13,11 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from functions.archive.parts import Filed
+from functions.archive.tombstones import Certificate, Tombstones
 from functions.common import keys
-from functions.common.table import Table
 from infra.cli.app import app
 from infra.records.restore import Restored, Restorer, Wanted
 from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room
+from tests.fakes.deaths import Death, Watch, watching
 
 runner = CliRunner()
 
@@ -33,7 +34,7 @@ def conv(filed: Filed) -> str:
 
 
 def restored(room: ArchiveRoom, wanted: Wanted = Wanted(), **more: Any) -> Restored:  # noqa: B008
-    more = {"now": NOW, "erased_at": lambda _: None} | more
+    more = {"now": NOW, "tombstones": Tombstones(room.table, room.bucket), "writers": 1} | more
     restorer = Restorer(room.table, room.catalogue, **more)
     return restorer.restore(wanted, room.catalogue.parts("2026-01-01", "2026-12-31"))
 
@@ -132,8 +133,11 @@ def test_a_conversation_that_is_there_stays_as_it_is(room: ArchiveRoom) -> None:
 def test_an_erased_person_stays_erased(room: ArchiveRoom) -> None:
     gone, other = room.message(), room.message(contact="u2")
     room.file(gone, other)
-    outcome = restored(room, erased_at=lambda known: NOW if known == conv(gone) else None)
-    assert (outcome.erased, outcome.messages) == (1, 1)
+    tombstones = Tombstones(room.table)
+    tombstones.raise_over(Certificate(id="c", at=NOW, conversations=(tombstones.hash_of(conv(gone)),), backups_until=NOW))
+    assert restored(room, dry_run=True) == restored(room)
+    outcome = restored(room)
+    assert (outcome.erased, outcome.messages, outcome.kept) == (1, 0, 1)
     assert {item["pk"] for item in room.items()} == {keys.conversation_pk(conv(other))}
 
 
@@ -176,17 +180,9 @@ def test_a_part_that_was_not_committed_does_not_exist(room: ArchiveRoom) -> None
 def test_a_restore_that_dies_goes_on_where_it_stopped(room: ArchiveRoom) -> None:
     room.file(*(room.message(contact=f"u{n}", replied=True) for n in range(4)))
     whole = restored(room, dry_run=True)
-    writes, put = 0, Table.put
-
-    def dying(self: Table, item: dict[str, Any], **more: Any) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == 5:
-            raise KeyboardInterrupt
-        put(self, item, **more)
-
-    with mock.patch.object(Table, "put", dying), pytest.raises(KeyboardInterrupt):
+    with watching(Watch(at=24)), pytest.raises(Death):
         restored(room)
+    assert 0 < len(room.items("M#")) < 4
     done = restored(room)
     assert done.messages + done.kept == whole.messages
     assert len(room.items("M#")) == len(room.items("R#")) == len(room.items("@")) == 4
