@@ -42,9 +42,9 @@ def decide(case: Case) -> Decision:
     if silence is not None:
         return _silent(case, silence)
     said = counted(case)
-    reason = enough_said(case, said)
-    if reason is not None and any(proposals(case)):
-        return _silent(case, Silence(reason=reason))
+    silence = enough_said(case, said)
+    if silence is not None and any(proposals(case)):
+        return _silent(case, silence)
     decision = _first_left(case, said)
     return decision if decision.text is None else _together(case, decision)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functions.autoreply.case import Candidate, Case
+from functions.autoreply.case import Candidate, Case, Silence
 from functions.autoreply.delivery import parts_of
+from functions.autoreply.pace import is_quick
 from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
 from functions.autoreply.replybook import Cap
 from functions.common.calendar import NeverOpen
@@ -12,6 +13,9 @@ from functions.common.ledger import Said, ledger, skeleton
 from functions.common.origin import sign
 from functions.common.store import applied_mark
 
+# Letters of a text that anybody may say by chance: 您好, thanks a lot.
+SHORT = 10
+
 
 def counted(case: Case) -> list[Said]:
     """The replies that count against this message: those to others that may have arrived."""
@@ -19,13 +23,24 @@ def counted(case: Case) -> list[Said]:
     return [said for said in ledger(case.conversation) if said.kind != "-" and said.mark != own]
 
 
-def enough_said(case: Case, said: list[Said]) -> Reason | None:
+def enough_said(case: Case, said: list[Said]) -> Silence | None:
     """Why nothing at all may be said now; None when something may."""
     left = _left(case, said)
     if left is not None and left < 1:
-        return Reason.QUOTA_EXHAUSTED
+        return Silence(reason=Reason.QUOTA_EXHAUSTED)
     caps, machines = case.policy.book.limits.machine_replies, [each for each in said if each.kind not in ("+", "p")]
-    return Reason.LOOP_GUARD if any(_spent(case, cap, machines) for cap in caps) else None
+    if any(_spent(case, cap, machines) for cap in caps):
+        return Silence(reason=Reason.LOOP_GUARD)
+    if is_echo(case, said):
+        return Silence(reason=Reason.LOOP_GUARD, detail="our_words")
+    again = bool(machines) and machines[-1].quick and is_quick(case, said)
+    return Silence(reason=Reason.LOOP_GUARD, detail="pace") if again else None
+
+
+def is_echo(case: Case, said: list[Said]) -> bool:
+    """Whether the message is word for word what we said here lately; what people may well say, too, is short."""
+    text = case.message.text or ""
+    return len(skeleton(text)) >= SHORT and any(each.text == sign(text) for each in said if each.kind != "p")
 
 
 def too_many_parts(case: Case, template: str | None, text: str, said: list[Said]) -> Reason | None:

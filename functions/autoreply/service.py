@@ -20,19 +20,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from functions.autoreply.case import Case, Decision, Suppressed
+from functions.autoreply.case import Case, Decision, Silence, Suppressed
 from functions.autoreply.decision import decide, objections, veto
-from functions.autoreply.delivery import parts_of
 from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
 from functions.autoreply.interruption import cut
 from functions.autoreply.looking import look
-from functions.autoreply.reasons import NOTICES, Reason
+from functions.autoreply.reasons import Reason
 from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
+from functions.autoreply.reservation import entries
 from functions.autoreply.sending import NOT_SENT, Try, conclude, finish, prepared, send, withhold
 from functions.channels.contract import SendResult
 from functions.common.errors import Unavailable
-from functions.common.ledger import Said, entry, entry_of, may_have_forgotten, reserved, without
-from functions.common.origin import sign
+from functions.common.ledger import Said, entry_of, may_have_forgotten, moved, reserved, without
 from functions.common.store import AlreadyRecorded, ConversationChanged, Reply, ReplyState
 from functions.common.wire import ReplyTask
 
@@ -103,7 +102,7 @@ def _answer(case: Case, desk: Desk, *, last_try: bool, over: Reply | None = None
     _await_circuit(case, desk, last_try=last_try)
     sending = replace(prepared(case, _record(case, decision, "reserved", over), desk), last=last_try)
     before = case.conversation if over is None else without(case.conversation, case.message.message_id)
-    desk.store.apply(case.conversation, reserved(before, *_entries(case, decision)))
+    desk.store.apply(case.conversation, reserved(before, *entries(case, decision)))
     if over is not None:
         desk.store.record_reply(sending.reply, was="none", attempts=0)
         sending = replace(sending, recorded=True)
@@ -129,24 +128,6 @@ def _within_cap(case: Case, decision: Decision, desk: Desk) -> Decision:
         return decision
     mine = Suppressed(reason=decision.reason, because=Reason.CAPPED, template=decision.template)
     return Decision(reason=Reason.CAPPED, detail="account", suppressed=(*decision.suppressed, mine))
-
-
-def _entry(case: Case, decision: Decision) -> Said:
-    return entry(
-        case.message.message_id,
-        at=case.now,
-        notice=decision.reason in NOTICES,
-        rule=decision.template or "",
-        text=decision.text or "",
-        asked=case.message.text,
-        parts=parts_of(case, decision.template, decision.text or ""),
-    )
-
-
-def _entries(case: Case, decision: Decision) -> tuple[Said, ...]:
-    """The reply's entry, and one for each other answer in it: the messages that asked for them will know that they are answered."""
-    whole = _entry(case, decision)
-    return (whole, *(replace(whole, kind="+", rule=sign(name), asked=sign(name)) for name in decision.beside))
 
 
 def _leave(case: Case, decision: Decision, desk: Desk, over: Reply | None) -> Reply:
@@ -189,7 +170,7 @@ def _as_reserved(case: Case, earlier: Said | None) -> Reply:
     there = tuple(each for each in case.later if each.message.received_at <= earlier.at)
     before = without(case.conversation, case.message.message_id)
     decision = decide(replace(case, conversation=before, now=earlier.at, later=there))
-    same = decision.text is not None and replace(_entry(case, decision), at=earlier.at) == earlier
+    same = decision.text is not None and replace(entries(case, decision)[0], at=earlier.at) == earlier
     known = record_of(replace(case, now=earlier.at), decision, "reserved")
     return known if same else replace(known, reason=decision.reason.value, text=None, template=None)
 
@@ -202,12 +183,27 @@ def _send_again(sending: Try, known: Reply, desk: Desk) -> Reply:
         desk.store.add_reply(sending.reply)
     sending = replace(sending, recorded=True)
     try:
-        now = look(sending.case.task, desk)
+        forbidden = _last_look(sending, desk)
     except Unavailable:
         return conclude(sending, SendResult(outcome="transient", code="not_tried"), desk)
-    begun = bool(sending.reply.sent_parts)
-    forbidden = cut(now, sending.reply) if begun else veto(now, sending.reply, doubtful=sending.doubtful)
     return send(sending, desk) if forbidden is None else withhold(sending, forbidden, desk)
+
+
+def _last_look(sending: Try, desk: Desk) -> Silence | None:
+    """What forbids a reply that is tried again; if nothing does, its entry moves to now, when it draws on the platform's quota."""
+    for _ in range(_TRIES):
+        now, reply = look(sending.case.task, desk), sending.reply
+        forbidden = cut(now, reply) if reply.sent_parts else veto(now, reply, doubtful=sending.doubtful)
+        if forbidden is not None or now.conversation is None:
+            return forbidden
+        after = moved(now.conversation, reply.message_id, at=now.now)
+        try:
+            if after != now.conversation:
+                desk.store.apply(now.conversation, after)
+        except ConversationChanged:
+            continue
+        return None
+    raise Unavailable(f"conversation {conv_of(sending.case.task)} kept changing")
 
 
 def _warn(case: Case, decision: Decision, desk: Desk) -> None:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from functions.classify.desk import Desk
 from functions.common import keys
 from functions.common.errors import Unavailable
-from functions.common.ledger import ledger
+from functions.common.ledger import is_ours, overheard
+from functions.common.origin import sign
 from functions.common.store import Conversation, ConversationChanged, recall_mark
 from functions.common.wire import Sighting
 
@@ -40,6 +41,8 @@ def noticed(before: Conversation, sighting: Sighting) -> Conversation:
         mark = recall_mark(sighting.native_id)
         known = mark in before.recalled
         return before if known else replace(before, recalled=(*before.recalled, mark)[-_RECALLED_KEPT:])
-    if sighting.text is not None and any(said.text == sighting.text for said in ledger(before)):
+    if sighting.text is not None and is_ours(before, sighting.text):
         return before
-    return replace(before, person_at=max(before.person_at or sighting.at, sighting.at))
+    # The platform counts it: machines and people have one quota.
+    charged = overheard(before, sighting.native_id, at=sighting.at, text=sighting.text or sign(""))
+    return replace(charged, person_at=max(before.person_at or sighting.at, sighting.at))

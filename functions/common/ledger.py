@@ -2,8 +2,7 @@
 
 A reply is reserved by adding its entry in a write that is conditional on the conversation's revision. So one write reserves, and proves
 that nothing happened in the conversation since it was read (docs/adr/0009-the-ledger-is-in-the-conversation.md). The newest `KEPT` replies
-stay, and the other answers in the newest one's text. An entry is 33 characters, in the order of `Said`'s
-fields, and one more where the reply has several parts.
+stay, and the other answers in the newest one's text. An entry is 35 characters, in the order of `Said`'s fields.
 """
 
 from __future__ import annotations
@@ -25,6 +24,10 @@ SKEW = timedelta(minutes=1)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SKELETON = 300
 _KIND = 17
+# One digit of an entry says which message, and whether it was quick.
+TURNS = 17
+_UNKNOWN_TURN = 17
+_OVERHEARD = "said on the platform itself"
 
 Kind = Literal["r", "n", "+", "-", "p"]
 
@@ -35,7 +38,8 @@ class Said:
     the entry before it, one that never left, or a person's reply.
 
     `rule` stands for its template, `text` for its text, `asked` for the skeleton of what it answers. `at` is kept to the millisecond.
-    `parts`: how many of the platform's messages it takes.
+    `parts`: how many of the platform's messages it takes. `turn`: which of the contact's messages it answers, counted round to `TURNS`,
+    None where nobody noted it; `quick`: that message came sooner after our last word than a person reads and types.
     """
 
     mark: str
@@ -45,10 +49,23 @@ class Said:
     text: str
     asked: str
     parts: int = 1
+    turn: int | None = None
+    quick: bool = False
 
 
-def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, asked: str | None, parts: int = 1) -> Said:
-    """The entry of a reply that is about to be sent."""
+def entry(
+    message_id: str,
+    *,
+    at: datetime,
+    notice: bool,
+    rule: str,
+    text: str,
+    asked: str | None,
+    parts: int = 1,
+    seq: int | None = None,
+    quick: bool = False,
+) -> Said:
+    """The entry of a reply that is about to be sent. `seq`: the place of the message it answers among the contact's."""
     return Said(
         mark=applied_mark(message_id),
         at=from_ms(to_ms(at)),
@@ -57,6 +74,8 @@ def entry(message_id: str, *, at: datetime, notice: bool, rule: str, text: str, 
         text=sign(text),
         asked=sign(skeleton(asked)),
         parts=min(parts, len(_DIGITS) - 1),
+        turn=None if seq is None else seq % TURNS,
+        quick=quick,
     )
 
 
@@ -95,6 +114,39 @@ def spoken(before: Conversation, reply_id: str, *, at: datetime, text: str, part
     return reserved(before, replace(said, kind="p"))
 
 
+def overheard(before: Conversation, native_id: str, *, at: datetime, text: str) -> Conversation:
+    """The conversation with what a person said on the platform itself, which draws on the platform's quota as our own replies do.
+
+    `text` stands for it (`origin.sign`). What was said since the contact last wrote shares an entry; the same echo twice counts once, as
+    long as it is the newest.
+    """
+    mark, known = applied_mark(f"{_OVERHEARD} {native_id}"), ledger(before)
+    if any(said.mark == mark for said in known):
+        return before
+    said = Said(mark=mark, at=from_ms(to_ms(at)), kind="p", rule=sign(_OVERHEARD), text=text, asked=sign(""))
+    newest = known[-1] if known else None
+    if (
+        newest is None
+        or (newest.kind, newest.rule) != ("p", said.rule)
+        or (before.last_at or newest.at) > min(newest.at, said.at)
+    ):
+        return reserved(before, said)
+    together = replace(said, at=max(newest.at, said.at), parts=min(newest.parts + 1, len(_DIGITS) - 1))
+    return replace(before, replied=(*before.replied[:-1], _packed(together)))
+
+
+def is_ours(conversation: Conversation, text: str) -> bool:
+    """Whether the text that `text` stands for left from here lately, a machine's or a person's."""
+    return any(said.text == text for said in ledger(conversation) if said.rule != sign(_OVERHEARD))
+
+
+def moved(before: Conversation, message_id: str, *, at: datetime) -> Conversation:
+    """The conversation with a reply noted at another time: platforms count what they get when they get it."""
+    mark, when = applied_mark(message_id), from_ms(to_ms(at))
+    known = ledger(before)
+    return replace(before, replied=tuple(_packed(replace(said, at=when) if said.mark == mark else said) for said in known))
+
+
 def released(before: Conversation, message_id: str) -> Conversation:
     """The conversation with a reply noted as never sent. Its entry stays: it proves that the message was seen to."""
     mark = applied_mark(message_id)
@@ -122,19 +174,31 @@ def _entries(packed: tuple[str, ...]) -> tuple[Said, ...]:
 
 
 def _packed(said: Said) -> str:
-    several = _DIGITS[said.parts] if said.parts > 1 else ""
-    return f"{said.mark}{_base36(to_ms(said.at))}{said.kind}{said.rule}{said.text}{said.asked}{several}"
+    turn = _DIGITS[(_UNKNOWN_TURN if said.turn is None else said.turn) + (_UNKNOWN_TURN + 1) * said.quick]
+    return f"{said.mark}{_base36(to_ms(said.at))}{said.kind}{said.rule}{said.text}{said.asked}{_DIGITS[said.parts]}{turn}"
 
 
 def _unpacked(packed: str) -> Said:
     try:
         mark, at, kind, rest = packed[:8], from_ms(int(packed[8:17], 36)), packed[_KIND], packed[_KIND + 1 :]
-        if kind not in ("r", "n", "+", "-", "p") or len(rest) not in (15, 16):
+        if kind not in ("r", "n", "+", "-", "p") or len(rest) not in (15, 16, 17):
             raise ValueError(kind)
-        parts = int(rest[15:] or "1", 36)
+        # Entries of earlier versions end before the turn, or before the parts.
+        parts = int(rest[15:16] or "1", 36)
+        quick, turn = divmod(int(rest[16:] or _DIGITS[_UNKNOWN_TURN], 36), _UNKNOWN_TURN + 1)
     except (ValueError, IndexError):
         raise MalformedEnvelope("an entry of the ledger") from None
-    return Said(mark=mark, at=at, kind=kind, rule=rest[:5], text=rest[5:10], asked=rest[10:15], parts=parts)  # type: ignore[arg-type]
+    return Said(
+        mark=mark,
+        at=at,
+        kind=kind,  # type: ignore[arg-type]
+        rule=rest[:5],
+        text=rest[5:10],
+        asked=rest[10:15],
+        parts=parts,
+        turn=None if turn == _UNKNOWN_TURN else turn,
+        quick=bool(quick),
+    )
 
 
 def _base36(number: int) -> str:

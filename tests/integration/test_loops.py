@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from functions.autoreply.case import Case
 from functions.autoreply.decision import decide
+from functions.autoreply.pace import LONG, READ, is_quick, typing_time
 from functions.autoreply.reasons import Reason
 from functions.autoreply.replybook import Cap, ReplyPolicy
+from functions.autoreply.reservation import entries
+from functions.autoreply.said import counted
 from functions.autoreply.templates import Template
+from functions.common.ledger import ledger
 from functions.common.message import ReplyWindow
 from functions.common.origin import is_marked, marked
 from tests.fakes.house import open_house
@@ -23,10 +27,14 @@ MINUTES = st.integers(1, 600).map(lambda minutes: timedelta(minutes=minutes))
 CAPS = st.builds(Cap, at_most=st.integers(0, 12), within=MINUTES)
 
 
+ANYTHING = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), min_size=1, max_size=60)
+# As long as replies are: of the shipped 104 all but three.
+SENTENCES = st.builds(lambda some, often: some + "退换货请您稍等" * often, ANYTHING, st.integers(3, 9))
+
+
 @st.composite
-def policies(draw) -> ReplyPolicy:
+def policies(draw, texts: st.SearchStrategy[str] = ANYTHING) -> ReplyPolicy:
     """Any configuration: any texts, any limits."""
-    texts = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), min_size=1, max_size=60)
     templates = {name: Template(name=name, zh=draw(texts), en=draw(texts)) for name in POLICY.book.templates}
     limits = replace(
         POLICY.book.limits,
@@ -47,25 +55,26 @@ class Instance:
         self.policy, self.rules, self.heard = policy, rules, 0
         self.there = conversation(task())
 
-    def hear(self, text: str, now: datetime, window: ReplyWindow) -> str | None:
-        """What it says to a text, as it leaves."""
+    def hear(self, text: str, now: datetime, window: ReplyWindow, after: timedelta = timedelta()) -> str | None:
+        """What it says, so long after it heard a text, as it leaves."""
         self.heard += 1
         rule = self.rules[self.heard % len(self.rules)]
         asked = task(self.heard, now=now, text=text, first_contact=self.heard == 1, reply=rule, window=window)
         self.there = replace(self.there, count=self.heard)
-        decision = decide(Case(task=asked, conversation=self.there, policy=self.policy, now=now))
+        there = Case(task=asked, conversation=self.there, policy=self.policy, now=now + after)
+        decision = decide(there)
         if decision.text is None:
             return None
-        self.there = having_said(self.there, said(asked, at=now, text=decision.text, rule=decision.template or ""))
+        self.there = having_said(self.there, *entries(there, decision))
         return marked(decision.text)
 
 
 def exchange(one: Instance, other: Instance, start: datetime, pause: timedelta, window: ReplyWindow, *, strip: bool) -> int:
-    """How many messages they send each other after a first one, up to a hundred."""
+    """How many messages they send each other after a first one, up to a hundred, each so long after the one it answers."""
     text: str | None = "你好"
     for count in range(100):
         instance = (one, other)[count % 2]
-        text = instance.hear(text, start + count * pause, window)
+        text = instance.hear(text, start + count * pause, window, pause)
         if text is None:
             return count
         text = text.lstrip("\u2062\u2063") if strip else text
@@ -91,12 +100,72 @@ def test_two_instances_wired_to_each_other_stop_within_four_messages_however_the
     assert exchange(one, other, start, pause, window, strip=False) <= 4
 
 
-@given(configurations=st.tuples(policies(), policies()), rules=st.tuples(RULES, RULES), pause=st.integers(0, 3), window=WINDOWS)
-def test_where_the_mark_is_lost_the_table_ends_it(configurations, rules, pause, window):
+@given(
+    configurations=st.tuples(policies(SENTENCES), policies(SENTENCES)),
+    rules=st.tuples(RULES, RULES),
+    start=st.sampled_from([OPEN, SHUT]),
+    haste=st.floats(0, 0.999),
+    window=WINDOWS,
+)
+def test_where_the_mark_is_lost_they_stop_within_four_messages_too_as_long_as_they_are_quicker_than_people(
+    configurations, rules, start, haste, window
+):
+    """Two seconds in the queue and a moment for each send are less than it takes to read a reply and to type another."""
     one, other = (Instance(policy, its_rules) for policy, its_rules in zip(configurations, rules, strict=True))
-    sent = exchange(one, other, OPEN, timedelta(seconds=pause), window, strip=True)
-    most = min(min(cap.at_most for cap in policy.book.limits.machine_replies) for policy in configurations)
-    assert sent <= 2 * most + 1
+    assert exchange(one, other, start, haste * (READ + LONG), window, strip=True) <= 4
+
+
+@given(configurations=st.tuples(policies(), policies()), rules=st.tuples(RULES, RULES), pause=PAUSES, window=WINDOWS)
+def test_where_the_mark_is_lost_and_they_are_as_slow_as_people_or_as_short_the_table_ends_it(
+    configurations, rules, pause, window
+):
+    one, other = (Instance(policy, its_rules) for policy, its_rules in zip(configurations, rules, strict=True))
+    sent = exchange(one, other, OPEN, pause, window, strip=True)
+
+    def most(policy: ReplyPolicy) -> int:
+        caps = policy.book.limits.machine_replies
+        return min(cap.at_most if 200 * pause < cap.within else 100 for cap in caps)
+
+    assert sent <= 2 * min(map(most, configurations)) + 1
+
+
+@given(
+    policies(),
+    RULES,
+    st.lists(
+        st.sampled_from(["你好", "在吗", "1", "怎么退货", "几点开门", "我想换一件大一号的可以吗", "ok thanks"]), min_size=3
+    ),
+)
+def test_people_however_fast_they_write_are_never_taken_for_a_machine_by_their_pace(policy, rules, texts):
+    """Long texts as soon as a fast writer can have read and typed them (of several in a row: typed), short ones at once."""
+    for several in (False, True):
+        person, now = Instance(policy, rules), OPEN
+        for text in texts:
+            person.heard += several  # another message of theirs, to which nothing was said
+            if typing_time(text) >= LONG:
+                now += typing_time(text) + (timedelta() if several else READ)
+            person.hear(text, now, ReplyWindow())
+        assert not any(each.quick for each in ledger(person.there))
+
+
+def test_one_pasted_text_is_not_taken_for_a_machine():
+    asked, now = task(1, text="怎么退货?"), OPEN
+    there = having_said(conversation(asked), *entries(case(asked), decide(case(asked))))
+    long = task(2, text="昨天买的外套袖口开线了,请问可以换一件新的吗?订单在这里" * 3, now=now + timedelta(seconds=1))
+    heard = replace(case(long, now=now + timedelta(seconds=1)), conversation=replace(there, count=2))
+    assert is_quick(heard, counted(heard)) and decide(heard).reason != Reason.LOOP_GUARD
+
+
+def test_who_says_our_own_words_is_a_machine_however_slowly_but_short_ones_are_anybodys():
+    asked = task(1, text="怎么退货?", reply="return_how")
+    decision = decide(case(asked))
+    there = replace(having_said(conversation(asked), *entries(case(asked), decision)), count=2)
+    echo = task(2, text=decision.text, reply="invoice_how", now=OPEN + timedelta(minutes=5))
+    heard = decide(replace(case(echo, now=OPEN + timedelta(minutes=5)), conversation=there))
+    assert (heard.reason, heard.detail) == (Reason.LOOP_GUARD, "our_words")
+    short = having_said(conversation(asked), said(asked, at=OPEN, text="您好!"))
+    greeting = task(2, text="您好!", reply="invoice_how", now=OPEN + timedelta(minutes=5))
+    assert decide(replace(case(greeting, now=OPEN + timedelta(minutes=5)), conversation=short)).reason == Reason.KEYWORD
 
 
 @pytest.mark.parametrize("channel", ["generic", "wechat_oa"])
