@@ -1,8 +1,9 @@
-"""The archive at work in a process of its own, on a table and a bucket that only seem to be there: `python -m bench.rig.filing <messages>`.
+"""The archive at work in a process of its own, on a table and a bucket that only seem to be there:
+`python -m bench.rig.filing <messages> [busy|mixed|single]`.
 
 The table is made up as it is read, so that whatever memory is used is the archive's; it answers as DynamoDB's client does, in pages of
-a thousand, and counts what it is asked. Conversations have five messages due and five that are archived already, a reply to each message,
-over seven days. Parts are written to a folder and read back from there. Prints one JSON object.
+a thousand, and counts what it is asked. Conversations have so many messages due as `DUE` says in turn, and five that are archived already,
+a reply to each message, over seven days. Parts are written to a folder and read back from there. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -38,13 +39,18 @@ from functions.common.table import Table, to_item
 from functions.common.telemetry import Telemetry
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
-DAYS, OLD, NEW, SHARDS, PAGE = 7, 5, 5, 4, 1000
+DAYS, OLD, SHARDS, PAGE = 7, 5, 4, 1000
+# How many messages a conversation has that are due. Mixed: four in ten write once a night, two twice, a few go on and on. Single is the
+# worst case.
+DUE = {"busy": (5,), "mixed": (1, 1, 1, 1, 2, 2, 3, 4, 8, 13), "single": (1,)}
 _POLICY = {"zone": "Asia/Shanghai", "quiet_hours": 24, "at_latest_days": 7, "hot_days": 30}
 _LETTERS = str.maketrans("0189", "abcd")
 
 
 class SeemingTable:
-    """As much of boto3's DynamoDB client as the archive uses. `conversations` are spread over the index's shards."""
+    """As much of boto3's DynamoDB client as the archive uses. `conversations` are spread over the index's shards; `due` says, in turn, how
+    many messages each has that are due.
+    """
 
     class exceptions:  # noqa: N801 (boto3's name)
         """As boto3's clients have them."""
@@ -52,8 +58,9 @@ class SeemingTable:
         class TransactionCanceledException(Exception):
             """Never raised here."""
 
-    def __init__(self, conversations: int) -> None:
+    def __init__(self, conversations: int, due: tuple[int, ...]) -> None:
         self.conversations = conversations
+        self.due = due
         self.calls: Counter[str] = Counter()
         self._message, self._reply = _samples()
 
@@ -68,21 +75,24 @@ class SeemingTable:
             return {"Items": []}
         number, first = _number(pk[2:]), values[":first"]["S"]
         make = self._message_of if first.startswith("M#") else self._reply_of
-        made = (make(number, turn) for turn in range(OLD + NEW))
+        made = (make(number, turn) for turn in range(OLD + self._due(number)))
         return {"Items": [item for item in made if item["sk"]["S"] >= first]}
 
     def get_item(self, Key: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
         """A conversation."""
         self.calls["GetItem"] += 1
         number = _number(Key["pk"]["S"][2:])
-        since = _received(number, OLD)
+        since, count = _received(number, OLD), OLD + self._due(number)
         conversation = {
             "pk": Key["pk"], "sk": Key["sk"], "channel": {"S": "generic"}, "account": {"S": "shop"},
-            "contact": {"S": f"p{number}"}, "count": {"N": str(OLD + NEW)}, "rev": {"N": "10"},
-            "last_at": {"S": to_iso(_received(number, OLD + NEW - 1))}, "unarchived_since": {"S": to_iso(since)},
+            "contact": {"S": f"p{number}"}, "count": {"N": str(count)}, "rev": {"N": "10"},
+            "last_at": {"S": to_iso(_received(number, count - 1))}, "unarchived_since": {"S": to_iso(since)},
             "unarchived_from": {"S": _suffix(number, OLD)},
         }  # fmt: skip
         return {"Item": conversation}
+
+    def _due(self, number: int) -> int:
+        return self.due[number % len(self.due)]
 
     def _entries(self, shard: int, start: Any) -> dict[str, Any]:
         first = int(start["n"]["N"]) if start else shard
@@ -134,19 +144,21 @@ class SeemingBucket:
         return {"Body": (self.folder / Key).open("rb")}
 
 
-def run(count: int, **batch: int) -> dict[str, Any]:
-    """Archive so many messages in one run; what it took. `batch` is the policy's."""
+def run(count: int, mix: str = "busy", **batch: int) -> dict[str, Any]:
+    """Archive so many messages (or a few less) in one run; what it took. `mix` is one of `DUE`, `batch` the policy's."""
+    due = DUE[mix]
+    conversations = count // sum(due) * len(due)
     with tempfile.TemporaryDirectory() as folder:
-        table, bucket = SeemingTable(count // NEW), SeemingBucket(Path(folder))
+        table, bucket = SeemingTable(conversations, due), SeemingBucket(Path(folder))
         before, began, used = _peak(), time.perf_counter(), time.process_time()
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             told = archive(_cabinet(table, bucket, batch), run="bench", now=NOW, remaining=lambda: 10**9)
         seconds, processor = time.perf_counter() - began, time.process_time() - used
-    assert told["messages"] == count // NEW * NEW, told
+    assert told["messages"] == count // sum(due) * sum(due), told
     return {
         "messages": told["messages"], "parts": len(told["parts"]), "seconds": seconds, "processor": processor,
         "peak_mb": _peak(), "before_mb": before, "read": told["items_read"], "filed": told["items_filed"],
-        "calls": table.calls + bucket.calls,
+        "calls": table.calls + bucket.calls, "entries": conversations, "mix": mix,
     }  # fmt: skip
 
 
@@ -214,4 +226,4 @@ def _samples() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(int(sys.argv[1]))))
+    print(json.dumps(run(int(sys.argv[1]), *sys.argv[2:3])))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from gzip import decompress
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,20 @@ def test_an_event_that_means_nothing_is_refused_by_name(house: House, event: dic
 
     with pytest.raises(MalformedSchedule, match=next(iter(event))):
         house.invoke("archive", event)
+
+
+def test_what_days_of_outage_left_is_filed_night_by_night_to_the_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chains are short, and so is each link: every night goes on where the last one ended, and nothing is filed twice."""
+    monkeypatch.setattr("functions.archive.relay.LONGEST_CHAIN", 2)
+    left, now = [12], datetime.now(UTC) + timedelta(days=20)
+    while left[-1]:
+        now += timedelta(days=1)
+        house.invoke("archive", {"now": now.isoformat()}, remaining=SHORT)
+        house.go_on(remaining=SHORT)
+        left.append(12 - filed(house))
+        assert left[-1] < left[-2], "every night files something"
+        assert len(left) < 12
+    assert len(left) > 3, "one night was not enough"
+    lines = [line for key, body in house.archived().items() if key.startswith("dt=") for line in decompress(body).splitlines()]
+    assert len(lines) == len({loads(line)["message"]["message_id"] for line in lines}) == 12
+    assert not house.invoke("archive", {"now": (now + timedelta(days=1)).isoformat()})["more"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
+
 from bench.archiving import cost
 from bench.rig import filing
 
@@ -24,7 +26,14 @@ def test_ten_times_the_messages_take_no_more_memory() -> None:
     assert large < small * 1.3
 
 
-def test_what_is_read_beside_what_is_filed_and_what_it_costs() -> None:
-    told = filing.run(2_000)
+@pytest.mark.parametrize("mix", ["busy", "mixed"])
+def test_what_is_read_beside_what_is_filed_and_what_it_costs(mix: str) -> None:
+    told = filing.run(2_000, mix)
     assert told["read"] / told["filed"] <= 1.2
     assert 0 < cost(told) < 5
+
+
+def test_at_worst_an_entry_of_the_index_is_read_for_every_message_and_nothing_else() -> None:
+    """Every conversation wrote once: beside what is filed only the index's keys are read."""
+    told = filing.run(500, "single")
+    assert told["read"] - told["entries"] == told["filed"] == 3 * 500
