@@ -313,9 +313,10 @@ NOTES = ("A#pending", "A#removals", "A#copies", "A#lost", "A#expiry")
 
 
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_night_that_files_cleans_and_copies(tmp_path: Path, when: When) -> None:
-    """Of a part, the spam goes when it is old enough, and what is left of it is copied."""
+def test_a_night_that_cleans_and_copies(tmp_path: Path) -> None:
+    """Of a part, the spam goes when it is old enough, and what is left of it is copied. Dying after a call is dying before the next: the
+    unit tests of cleaning and copying do both.
+    """
     night = (AT + timedelta(days=200)).isoformat()
     story = [
         hear("generic", lambda s: s.batch([
@@ -324,8 +325,6 @@ def test_a_night_that_files_cleans_and_copies(tmp_path: Path, when: When) -> Non
         pump,
         lambda house: house.invoke("archive", {"now": (AT + timedelta(days=3)).isoformat()}),
         with_a_second_copy,
-        hear("generic", lambda s: s.text("u3", "好的", native_id="m3", at=AT)),
-        pump,
         lambda house: house.invoke("archive", {"now": night}),
     ]  # fmt: skip
 
@@ -335,13 +334,13 @@ def test_a_night_that_files_cleans_and_copies(tmp_path: Path, when: When) -> Non
         same_as_undisturbed(house, undisturbed, where)
         archived = lines_of(house.bucket)
         kept = {m["message"]["message_id"] for m in house.of_kind("M#") if m["judgement"].get("spam") is None}
-        assert len(kept) == 2 and sorted(i for ids in archived.values() for i in ids) == sorted(kept), where
+        assert len(kept) == 1 and sorted(i for ids in archived.values() for i in ids) == sorted(kept), where
         assert lines_of("copy") == archived, where
         manifests = [item["key"] for item in house.items() if item["pk"].startswith("A#2")]
         assert sorted(manifests) == sorted(archived), where
         assert not [item for item in house.items() if item["pk"] in NOTES], where
 
-    deaths(tmp_path, when, story, "generic", whole, unwatched=6)
+    deaths(tmp_path, "after", story, "generic", whole, unwatched=4)
 
 
 @pytest.mark.timeout(280)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.response import StreamingBody
 
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.retention import read_retention
 from functions.common.errors import Unavailable
+from tests.unit.test_archive_copies import PLENTY, drill, watch
 from tests.unit.test_archive_service import NOW, POLICY, SETTLED, Calls, Cloud, World, cloud, small_world, world
+from tests.unit.test_backup import Exports, backup
 
 __all__ = ["cloud", "world"]
 
@@ -92,3 +97,63 @@ def test_days_of_outage_are_caught_up_in_one_night(world: World) -> None:
     assert world.filed() == Counter(ids)
     assert summary["items_read"] / summary["items_filed"] <= 1.2
     assert len({manifest["day"] for manifest in world.manifests()}) == 12
+
+
+def test_a_download_that_breaks_off_is_no_loss(world: World) -> None:
+    """A part is taken for lost only if it was read to its end and is not what was written, or is not there."""
+    message_id = world.receive("anna", SETTLED)
+    cabinet = world.process()
+    cabinet.ledger.done = lambda _: throttled()  # type: ignore[method-assign]
+    with pytest.raises(ClientError):
+        world.run(cabinet)
+
+    class BrokenOff(ArchiveBucket):
+        def _open(self, key: str, version: str | None = None) -> Any:
+            return StreamingBody(BytesIO(b"\x1f\x8b\x08"), 10_000)
+
+    with pytest.raises(Unavailable):
+        world.run(world.process(bucket=BrokenOff))
+    assert world.items("A#lost") == [] and len(world.manifests()) == 1
+    world.run()
+    world.assert_archived(message_id)
+
+
+Errand = Callable[[World], Any]
+
+
+def errand_of(name: str, world: World) -> Errand:
+    """An errand of the archive's on a world; what it tells."""
+    if name == "backup":
+        at_work = backup(world, Exports(world.table.client, offered=False))
+        return lambda _: at_work.back_up(NOW, PLENTY)["outcome"]
+    if name == "drill":
+        practised = drill(world)
+        return lambda _: practised.practise(NOW)["compared"]
+    watching = watch(world)
+    return lambda _: watching.look(SETTLED + timedelta(days=28), PLENTY)["proven"]
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("backup", "own"), ("drill", 2), ("watch", 1)])
+def test_an_errand_that_is_refused_any_call_says_so_and_is_done_the_next_time(cloud: Cloud, name: str, outcome: Any) -> None:
+    def prepared() -> World:
+        world = cloud.world()
+        for contact in ("anna", "ben"):
+            world.receive(contact, SETTLED, replied=True)
+        world.run()
+        world.receive("anna", NOW)
+        return world
+
+    world = prepared()
+    errand, calls = errand_of(name, world), Calls()
+    cloud.calls = calls
+    assert errand(world) == outcome
+    for n in range(1, calls.seen + 1, 3):
+        world = prepared()
+        errand = errand_of(name, world)
+        cloud.calls = Calls(at=n, act=throttled)
+        with pytest.raises(Unavailable):
+            errand(world)
+            raise Unavailable  # it asked something else this time
+        cloud.calls = Calls()
+        assert errand(world) == outcome, n
+        assert world.items("A#expiry") == [], n
