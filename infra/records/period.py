@@ -62,7 +62,7 @@ def read_period(asked: Asked, *, now: datetime, zone: ZoneInfo, default_days: in
 
 def at_most(period: Period, months: int, zone: ZoneInfo) -> Period:
     """The period itself; `PeriodInvalid` when it is longer than so many months."""
-    if period.until > after_months(period.since.astimezone(zone), months).astimezone(UTC):
+    if period.until > _begin_after(period.since.astimezone(zone), months).astimezone(UTC):
         raise PeriodInvalid(f"at most {months} months at once")
     return period
 
@@ -72,6 +72,14 @@ def after_months(moment: datetime, months: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     return moment.replace(year=year, month=month + 1, day=day)
+
+
+def _begin_after(moment: datetime, months: int) -> datetime:
+    """The same day so many months later; the first of the next month where there is none, so that six months from the end of August end
+    with February.
+    """
+    later = after_months(moment, months)
+    return later if later.day == moment.day else later + timedelta(days=1)
 
 
 def month(day: date, zone: ZoneInfo) -> Period:

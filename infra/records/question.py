@@ -25,6 +25,8 @@ _TEXT = "coalesce(json_extract_scalar(line, '$.message.text'), '')"
 _HEARD = "coalesce(json_extract_scalar(line, '$.message.attachments[0].transcript'), '')"
 _PRIMARY = "json_extract_scalar(line, '$.message.contact.primary')"
 _LOCALE = "coalesce(json_extract_scalar(line, '$.message.contact.locale'), '')"
+# More than any platform gives of one contact.
+_IDS = 6
 _NUMBER = """regexp_extract(line, '"kind":"phone_e164","value":"([+0-9]+)"', 1)"""
 
 
@@ -111,13 +113,23 @@ def _conditions(question: Question) -> Iterator[str]:
     if question.teams:
         yield _one_of("$.routing.team", question.teams)
     if question.contacts:
-        yield f"({_PRIMARY} IN ({_list(question.contacts)})\n      OR {_NUMBER} IN ({_list(question.contacts)}))"
+        names = (_PRIMARY, *(_id(place) for place in range(_IDS)))
+        named = "\n      OR ".join(f"{name} IN ({_list(question.contacts)})" for name in names)
+        yield f"({named})"
     if question.prefixes:
         yield f"substr({_NUMBER}, 1, {PREFIX_LENGTH}) IN ({_list(question.prefixes)})"
     if question.country:
         by_locale = f"regexp_like({_LOCALE}, {_quoted(f'[-_]{question.country}$')})"
         by_number = f"strpos({_NUMBER}, {_quoted(f'+{question.calling_code}')}) = 1"
         yield f"({by_number} OR {by_locale})" if question.calling_code else by_locale
+
+
+def _id(place: int) -> str:
+    """The contact's first id, second id, and so on: what a platform gives beside the one by which it is known."""
+    before = f"(?:[{{][^{{}}]*[}}],){{{place}}}" if place else ""
+    found = f"""regexp_extract(line, '"ids":\\[{before}[{{]"kind":"[^"]*","value":"([^"]*)"', 1)"""
+    # Most have one: the others are looked for only in a line that has more.
+    return found if place == 0 else f"""CASE WHEN strpos(line, '}},{{"kind":') > 0 THEN {found} ELSE '' END"""
 
 
 def _says(keyword: str) -> str:

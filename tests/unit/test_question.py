@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from functions.archive.parts import Filed, line
 from functions.common.clock import to_iso
 from functions.common.judgement import Judgement
-from functions.common.message import Attachment
+from functions.common.message import Attachment, ContactId
 from functions.common.table import Table
 from infra.local import template
 from infra.records.labels import NoSuchLabel, labels
@@ -39,6 +39,14 @@ def maybe(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
     return st.one_of(st.just(()), some(*values))
 
 
+def with_ids(others: list[str], text: str, **about: Any) -> Filed:
+    """A message of somebody with several ids."""
+    filed = ROOM.message(text, **about)
+    message = filed.judged.message
+    ids = (*message.contact.ids, *(ContactId(kind="unionid", value=value, scope="op") for value in others))
+    return replace(filed, judged=replace(filed.judged, message=replace(message, contact=replace(message.contact, ids=ids))))
+
+
 judgements = st.builds(
     Judgement,
     business=st.sampled_from(("enquiry", "complaint", "other")),
@@ -52,7 +60,8 @@ judgements = st.builds(
 )
 texts = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)
 messages = st.builds(
-    lambda text, judgement, channel, account, contact, team, heard, minutes: ROOM.message(
+    lambda text, judgement, channel, account, contact, team, heard, minutes, others: with_ids(
+        others,
         text,
         judgement=judgement,
         channel=channel,
@@ -70,6 +79,7 @@ messages = st.builds(
     st.sampled_from(("frontdesk", "finance")),
     st.sampled_from((None, "退款")),
     st.integers(-600, 16_000),
+    st.lists(st.sampled_from(("o-1", "union-2", "user]3", "u2")), max_size=5, unique=True),
 )
 
 label_choices = st.fixed_dictionaries(
@@ -94,7 +104,7 @@ questions = st.builds(
     keywords=st.lists(st.sampled_from([word for word in WORDS if "\n" not in word]), max_size=2).map(tuple),
     contacts=st.sampled_from((None, "people")),
 )
-LISTED = {"u2", "+8613912345678"}
+LISTED = {"u2", "+8613912345678", "union-2", "user]3"}
 
 
 def meets(question: Question, filed: Filed) -> bool:
@@ -115,7 +125,8 @@ def meets(question: Question, filed: Filed) -> bool:
         held = {"true"} if is_ is True else set() if is_ is False else set(is_) if isinstance(is_, tuple) else {is_}
         if not held & set(values):
             return False
-    if question.contacts and message.contact.primary not in LISTED:
+    ids = {message.contact.primary, *(known.value for known in message.contact.ids)}
+    if question.contacts and not ids & LISTED:
         return False
     return all(any(word.lower() in (text or "").lower() for text in (message.text, heard)) for word in question.keywords)
 

@@ -23,10 +23,11 @@ from functions.common.vault import Vault
 from infra.cli.app import app
 from infra.records.athena import Athena, AthenaRefused
 from infra.records.hot import HotMessages
-from infra.records.period import Period
+from infra.records.errors import PeriodInvalid
+from infra.records.period import Asked, Period, at_most, read_period
 from infra.records.question import Question, sql
 from infra.records.search import OnAws, Search
-from tests.fakes.archive_room import NOW, SHARDS, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room
 
 runner = CliRunner()
 PHONE = "+8613912345678"
@@ -282,6 +283,27 @@ def test_what_cannot_be_meant_is_one_clear_line(room: ArchiveRoom, arguments: li
 def test_six_months_are_not_too_many(room: ArchiveRoom) -> None:
     room.file(room.message("五月", received_at=NOW - timedelta(days=184) + timedelta(minutes=1)))
     assert texts("--since", "2026-05-22", "--until", "2026-11-21") == ["五月"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "longer"),
+    [
+        ("2026-08-31", "2027-02-28", "2027-03-01"),
+        ("2027-08-30", "2028-02-29", "2028-03-01"),
+        ("2026-08-28", "2027-02-27", "2027-02-28"),
+        ("2026-03-31", "2026-09-30", "2026-10-01"),
+        ("2026-01-01", "2026-06-30", "2026-07-01"),
+    ],
+)
+def test_six_calendar_months_may_begin_on_any_day(since: str, until: str, longer: str) -> None:
+    def asked(last: str) -> Period:
+        found = read_period(Asked(since=since, until=last), now=NOW, zone=SHANGHAI)
+        assert found is not None
+        return at_most(found, 6, SHANGHAI)
+
+    assert asked(until).until.astimezone(SHANGHAI).date().isoformat() == longer
+    with pytest.raises(PeriodInvalid, match="at most 6 months"):
+        asked(longer)
 
 
 def test_a_day_ends_at_its_end_however_it_is_written(room: ArchiveRoom) -> None:
