@@ -166,7 +166,6 @@ class Eraser:
         self._write_into(self.cabinet.removals.copies, certificate, done)
         self.cabinet.tombstones.keep(done)
         self.cabinet.telemetry.info("erased", certificate=done.id, **done.counts)
-        self.cabinet.telemetry.count({"Erasures": 1})
         return done
 
     def _write_into(self, copies: list[ArchiveBucket], certificate: Certificate, done: Certificate) -> None:

@@ -37,7 +37,6 @@ METRICS: dict[str, str] = {
     "TemplatesRefused": "replies that were not sent because their template is missing, expired, or has a variable without a value",
     "Archived": "messages in archive parts that were proven readable",
     "ArchiveParts": "archive parts committed",
-    "Erasures": "persons of whom everything was erased",
     "Cleaned": "archived messages that the retention policy removed",
     "PartsCopied": "archive parts whose second copy was proven",
     "CopiesFailed": "archive parts whose second copy could not be made or proven; they are tried again",

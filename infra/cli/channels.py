@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.bundle import CONFIG
+from infra.cli.place import Json, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +24,7 @@ channels = typer.Typer(help="List the channels; test one against its simulator."
 
 
 @channels.callback()
-def listed(context: typer.Context) -> None:
+def listed(context: typer.Context, as_json: Json = False) -> None:
     """List every channel with what it supports."""
     if context.invoked_subcommand is not None:
         return
@@ -31,6 +32,9 @@ def listed(context: typer.Context) -> None:
 
     from infra.conformance.matrix import COLUMNS, rows
 
+    if as_json:
+        say({"channels": [dict(zip(COLUMNS, row, strict=True)) for row in rows()]}, "", as_json=True)
+        return
     shown = [name for name in COLUMNS if name not in FOR_READERS]
     table = _table("Channels", *shown)
     for row in rows():

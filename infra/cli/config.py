@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle, notices
+from infra.cli.place import Json, say
 
 if TYPE_CHECKING:
     from functions.autoreply.replybook import ReplyPolicy
@@ -23,12 +24,13 @@ Bucket = Annotated[str, typer.Option(envvar="CONFIG_BUCKET", help="The stack's o
 
 
 @config.command()
-def check(directory: Directory = CONFIG) -> None:
+def check(directory: Directory = CONFIG, as_json: Json = False) -> None:
     """Validate every file as the functions will, and the names by which one file refers to another."""
     with _one_line():
         bundle = checked(directory)
         _give_notices(directory)
-    print(f"{len(bundle.sections)} files are sound; the bundle would be {bundle.hash}")
+    told = {"files": len(bundle.sections), "bundle": bundle.hash}
+    say(told, f"{len(bundle.sections)} files are sound; the bundle would be {bundle.hash}", as_json=as_json)
 
 
 @config.command()
@@ -36,6 +38,7 @@ def publish(
     bucket: Bucket,
     directory: Directory = CONFIG,
     drop_team: Annotated[list[str] | None, typer.Option(help="A team that may go: nobody's conversation waits for it.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Check, compile and publish: every function takes it up within thirty seconds."""
     from functions.common.aws import client
@@ -49,20 +52,26 @@ def publish(
         publish_weights(bundle.sections, directory, bucket)
         client("s3").put_object(Bucket=bucket, Key=CURRENT_KEY, Body=document, Metadata={"bundle": bundle.hash})
         _give_notices(directory)
-    print(f"published {bundle.hash}")
+    say({"published": bundle.hash}, f"published {bundle.hash}", as_json=as_json)
 
 
 @config.command()
-def history(bucket: Bucket) -> None:
+def history(bucket: Bucket, as_json: Json = False) -> None:
     """List what was published, the one in force first."""
+    from functions.common.clock import to_iso
+
     with _one_line():
-        for version in _versions(bucket):
-            print(f"{version['bundle']}  {version['LastModified']:%Y-%m-%d %H:%M:%S}Z")
+        published = [{"bundle": each["bundle"], "at": to_iso(each["LastModified"])} for each in _versions(bucket)]
+    words = "\n".join(f"{each['bundle']}  {each['at'][:19].replace('T', ' ')}Z" for each in published)
+    if published or as_json:
+        say({"published": published}, words, as_json=as_json)
 
 
 @config.command()
 def rollback(
-    bucket: Bucket, to: Annotated[str, typer.Argument(help="The hash of an earlier bundle, as `history` lists it.")]
+    bucket: Bucket,
+    to: Annotated[str, typer.Argument(help="The hash of an earlier bundle, as `history` lists it.")],
+    as_json: Json = False,
 ) -> None:
     """Put an earlier bundle in force again."""
     from functions.common.aws import client
@@ -74,7 +83,7 @@ def rollback(
             raise ConfigInvalid(f"no bundle {to} was ever published to {bucket}")
         source = {"Bucket": bucket, "Key": CURRENT_KEY, "VersionId": found["VersionId"]}
         client("s3").copy_object(Bucket=bucket, Key=CURRENT_KEY, CopySource=source)
-    print(f"{to} is in force again")
+    say({"in_force": to}, f"{to} is in force again", as_json=as_json)
 
 
 def checked(directory: Path = CONFIG) -> Bundle:

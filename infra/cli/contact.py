@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 
-from infra.cli.place import Shards, TableName, one_line, table_of
+from infra.cli.place import Json, Shards, TableName, one_line, say, table_of
 
 if TYPE_CHECKING:
     from functions.common.dynamo_store import DynamoStore
@@ -37,7 +37,7 @@ class Act:
 
 
 @contact.command()
-def answered(which: Which, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+def answered(which: Which, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """A person answers: machines keep out for `takeover_minutes`. Say it with each answer that is given elsewhere."""
     from functions.common.clock import system_clock
 
@@ -45,25 +45,25 @@ def answered(which: Which, table: TableName, by: By, shards: Shards = 4, why: Wh
     with one_line():
         act = Act(action="answered", by=by, reason=why)
         conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, person_at=now))
-    print(f"{conv}: a person answers")
+    say({"conversation": conv, "action": act.action}, f"{conv}: a person answers", as_json=as_json)
 
 
 @contact.command()
-def block(which: Which, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+def block(which: Which, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """No machine answers the contact any more."""
     with one_line():
         act = Act(action="block", by=by, reason=why)
         conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, blocked=True))
-    print(f"{conv}: blocked")
+    say({"conversation": conv, "action": act.action}, f"{conv}: blocked", as_json=as_json)
 
 
 @contact.command()
-def unblock(which: Which, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+def unblock(which: Which, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """Machines may answer the contact again."""
     with one_line():
         act = Act(action="unblock", by=by, reason=why)
         conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, blocked=False))
-    print(f"{conv}: no longer blocked")
+    say({"conversation": conv, "action": act.action}, f"{conv}: no longer blocked", as_json=as_json)
 
 
 def _store(table: str, shards: int) -> DynamoStore:

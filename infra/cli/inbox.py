@@ -69,27 +69,27 @@ def show(conv: Conv, table: TableName, shards: Shards = 4, directory: Directory 
 
 
 @conversation.command()
-def take(conv: Conv, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+def take(conv: Conv, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """See to a conversation: machines are silent in it for `takeover_minutes`."""
     from functions.common.handling import taken
 
-    _done((table, shards, by), conv, "take", why, lambda before, at: taken(before, by=by, at=at))
+    _done((table, shards, by), conv, "take", why, lambda before, at: taken(before, by=by, at=at), as_json=as_json)
 
 
 @conversation.command()
-def release(conv: Conv, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+def release(conv: Conv, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """Lift a hold and end a takeover: a person still has to act by the due time, and machines may speak again."""
     from functions.common.handling import released
 
-    _done((table, shards, by), conv, "release", why, lambda before, _: released(before))
+    _done((table, shards, by), conv, "release", why, lambda before, _: released(before), as_json=as_json)
 
 
 @conversation.command()
-def resolve(conv: Conv, table: TableName, by: By, shards: Shards = 4, why: Why = "") -> None:
+def resolve(conv: Conv, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """Close a conversation; a new message opens it again if it needs a person."""
     from functions.common.handling import resolved
 
-    _done((table, shards, by), conv, "resolve", why, lambda before, _: resolved(before))
+    _done((table, shards, by), conv, "resolve", why, lambda before, _: resolved(before), as_json=as_json)
 
 
 @conversation.command()
@@ -101,6 +101,7 @@ def hold(
     why: Annotated[str, typer.Option("--why", help="What is to be reviewed; one word is best, it is listed among the holds.")],
     shards: Shards = 4,
     directory: Directory = CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Keep a conversation for review: machines are silent in it until it is released."""
     from functions.common.handling import held
@@ -108,7 +109,7 @@ def hold(
 
     with one_line():
         team = str(read_sections(directory)["teams"]["default"])
-    _done((table, shards, by), conv, "hold", why, lambda before, at: held(before, why=why, team=team, at=at))
+    _done((table, shards, by), conv, "hold", why, lambda before, at: held(before, why=why, team=team, at=at), as_json=as_json)
 
 
 @conversation.command()
@@ -133,6 +134,7 @@ def reply(
         str | None, typer.Option(envvar="PLATFORM_API_ORIGIN", help="Where a local stack's simulated platforms listen.")
     ] = None,
     directory: Directory = CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Answer as a person, through the channel, within its window and its quota. Exit 1 if it is not known to have gone out.
 
@@ -146,18 +148,21 @@ def reply(
         answer = Answer(text=text, buttons=tuple(button or ()), image_url=image)
         action = desk.reply(conv, answer, anyway=anyway, again=again)
     parts = f", {action.sent_parts} of {action.parts} parts are out" if action.parts > 1 and action.state != "sent" else ""
-    print(f"{action.state}" + (f" ({action.outcome}){parts}" if action.state != "sent" else ""))
+    words = f"{action.state}" + (f" ({action.outcome}){parts}" if action.state != "sent" else "")
+    told = {"conversation": conv, "state": action.state, "outcome": action.outcome, "parts": action.parts}
+    say(told | {"sent_parts": action.sent_parts}, words, as_json=as_json)
     if action.state != "sent":
         raise typer.Exit(1)
 
 
-def _done(where: tuple[str, int, str], conv: str, verb: str, why: str, step: Step) -> None:
+def _done(where: tuple[str, int, str], conv: str, verb: str, why: str, step: Step, *, as_json: bool) -> None:
     from infra.inbox.setting import people_desk
 
     table, shards, by = where
     with one_line():
         after = people_desk(table, shards, by=by, stage="").do(conv, verb, why, step)
-    print(f"{conv}: {verb}, now {after.status}")
+    told = {"conversation": conv, "action": verb, "status": after.status}
+    say(told, f"{conv}: {verb}, now {after.status}", as_json=as_json)
 
 
 def _entry(each: Waiting, now: datetime) -> str:

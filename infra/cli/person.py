@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from infra.cli.place import Json, say
 
 if TYPE_CHECKING:
     from functions.common.identity import Link, Party, People
@@ -31,21 +33,22 @@ class NoConversation(Exception):
 
 
 @person.command()
-def show(contact: One, table: TableName) -> None:
+def show(contact: One, table: TableName, as_json: Json = False) -> None:
     """List every conversation with this person, and each link with who made or undid it and when."""
     with one_line():
         people = people_of(table)
         conversation = _known(people, contact)
-        print(f"{_name(conversation)}  {conversation.conv}")
-        for link in people.linked(conversation.conv):
-            print(f"  same person  {_name(link.party)}  {link.party.conv}  {_why(link)}")
-        for link in people.known(conversation.conv):
-            if not link.stands:
-                print(f"  parted       {_name(link.party)}  {link.party.conv}  {_why(link)}")
+        linked = people.linked(conversation.conv)
+        parted = [link for link in people.known(conversation.conv) if not link.stands]
+    lines = [f"{_name(conversation)}  {conversation.conv}"]
+    lines += [f"  same person  {_name(link.party)}  {link.party.conv}  {_why(link)}" for link in linked]
+    lines += [f"  parted       {_name(link.party)}  {link.party.conv}  {_why(link)}" for link in parted]
+    told = {"linked": [_told(link) for link in linked], "parted": [_told(link) for link in parted]}
+    say(_told_party(conversation) | told, "\n".join(lines), as_json=as_json)
 
 
 @person.command()
-def link(contact: One, other: Other, table: TableName, by: By) -> None:
+def link(contact: One, other: Other, table: TableName, by: By, as_json: Json = False) -> None:
     """Say that two conversations are with the same person."""
     from functions.common.clock import system_clock
 
@@ -55,11 +58,12 @@ def link(contact: One, other: Other, table: TableName, by: By) -> None:
         if one == two:
             raise NoConversation("these are one conversation")
         made = people.link(one, two, by=by, at=system_clock())
-        print(f"{'linked' if made else 'linked before'}: {_name(one)} and {_name(two)}")
+    words = f"{'linked' if made else 'linked before'}: {_name(one)} and {_name(two)}"
+    say({"linked": [_told_party(one), _told_party(two)], "new": made}, words, as_json=as_json)
 
 
 @person.command()
-def unlink(contact: One, other: Other, table: TableName, by: By) -> None:
+def unlink(contact: One, other: Other, table: TableName, by: By, as_json: Json = False) -> None:
     """Undo what links the first conversation with the second; a platform's word does not link them again."""
     from functions.common.clock import system_clock
 
@@ -67,9 +71,9 @@ def unlink(contact: One, other: Other, table: TableName, by: By) -> None:
         people = people_of(table)
         one, two = _known(people, contact), _known(people, other)
         left = people.unlink(one, two, by=by, at=system_clock())
-        print(f"parted: {_name(one)} from {_name(two)}")
-        for found in left:
-            print(f"they are still linked over another conversation: {_why(found)}; see postroom person show")
+    still = [f"they are still linked over another conversation: {_why(found)}; see postroom person show" for found in left]
+    told = {"parted": [_told_party(one), _told_party(two)], "still_linked": [_told(found) for found in left]}
+    say(told, "\n".join([f"parted: {_name(one)} from {_name(two)}", *still]), as_json=as_json)
 
 
 @person.command()
@@ -78,6 +82,7 @@ def tag(
     table: TableName,
     tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags: small letters, digits, - and _.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the tags off.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Put tags on a contact's conversation, which rules, points and service classes ask about; without tags, list them."""
     with one_line():
@@ -86,7 +91,8 @@ def tag(
         wrong = next((name for name in tags or () if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name)), None)
         if wrong is not None:
             raise NoConversation(f"{wrong!r} is no tag: small letters, digits, - and _, a letter first")
-        print(f"{_name(party)}: {', '.join(_tagged(people, party, tags or [], remove=remove)) or 'no tags'}")
+        left = _tagged(people, party, tags or [], remove=remove)
+    say(_told_party(party) | {"tags": list(left)}, f"{_name(party)}: {', '.join(left) or 'no tags'}", as_json=as_json)
 
 
 def _tagged(people: People, party: Party, tags: list[str], *, remove: bool) -> tuple[str, ...]:
@@ -149,6 +155,15 @@ def _known(people: People, named: tuple[str, str, str]) -> Party:
 
 def _name(party: Party) -> str:
     return f"{party.channel} {party.account} {party.contact}"
+
+
+def _told_party(party: Party) -> dict[str, Any]:
+    return {"channel": party.channel, "account": party.account, "contact": party.contact, "conversation": party.conv}
+
+
+def _told(link: Link) -> dict[str, Any]:
+    acts = [{"act": act.act, "by": act.by, "at": f"{act.at:%Y-%m-%dT%H:%M:%SZ}"} for act in link.acts]
+    return _told_party(link.party) | {"because": link.because, "acts": acts}
 
 
 def _why(link: Link) -> str:

@@ -49,6 +49,7 @@ def test(  # noqa: PLR0917  a command's options
 def lint(
     directory: Directory = CONFIG,
     seed: Annotated[Path | None, typer.Option(help="A folder of labelled messages: how right each rule is on them.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List what is wrong with rules.yaml, by line; exit code 1 if anything is that no bundle may hold."""
     from infra.rulebook.lines import Lines
@@ -57,10 +58,13 @@ def lint(
         found = findings(directory)
         path = directory / "rules.yaml"
         lines = Lines(path.read_text(encoding="utf-8"))
-        for finding in sorted(found, key=lambda each: (lines.of(each.path), each.level)):
-            print(finding.said(str(path), lines))
+        found = sorted(found, key=lambda each: (lines.of(each.path), each.level))
+        listed = [{"line": lines.of(each.path), "level": each.level, "text": each.text} for each in found]
+        if found or as_json:
+            said_of = "\n".join(finding.said(str(path), lines) for finding in found)
+            say({"file": str(path), "findings": listed}, said_of, as_json=as_json)
         errors = [finding for finding in found if finding.level == "error"]
-        if seed and not errors:
+        if seed and not errors and not as_json:
             _report(directory, seed)
     if errors:
         sys.exit(1)

@@ -32,34 +32,46 @@ class NoSpan(typer.BadParameter):
 
 def stop(
     scope: Scope,
+    *,
     table: TableName,
     why: Why,
     by: By,
     lasting: Annotated[
         str | None, typer.Option("--for", help="How long, `30m`, `2h`, `7d`; until it is started otherwise.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Let no machine answer in a scope; within thirty seconds, everywhere."""
     from functions.autoreply.stop_board import Change, scope_of
     from functions.common.clock import system_clock
+    from functions.common.wire import plain
 
     with one_line():
         now = system_clock()
         until = now + span(lasting) if lasting else None
         change = Change(scope=scope_of(scope), act="stop", by=by, at=now, why=why, until=until)
         _board(table).note(change)
-    print(f"stopped: {change.scope}" + (f", until {change.until:%Y-%m-%d %H:%M}Z" if change.until else ""))
+    words = f"stopped: {change.scope}" + (f", until {change.until:%Y-%m-%d %H:%M}Z" if change.until else "")
+    say(plain(change), words, as_json=as_json)
 
 
-def start(scope: Scope, table: TableName, by: By, why: Annotated[str, typer.Option("--why", help="Why.")] = "") -> None:
+def start(
+    scope: Scope,
+    *,
+    table: TableName,
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="Why.")] = "",
+    as_json: Json = False,
+) -> None:
     """Let machines answer in a scope again."""
     from functions.autoreply.stop_board import Change, scope_of
     from functions.common.clock import system_clock
+    from functions.common.wire import plain
 
     with one_line():
         change = Change(scope=scope_of(scope), act="start", by=by, at=system_clock(), why=why)
         _board(table).note(change)
-    print(f"started: {change.scope}")
+    say(plain(change), f"started: {change.scope}", as_json=as_json)
 
 
 def stops(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -93,3 +95,18 @@ def test_tags_are_put_on_a_conversation_and_taken_off(table: str) -> None:
     assert "is no tag" in tagged("V I P", code=1)
     kept = DynamoStore(Table(aws.client("dynamodb"), table), shards=4).conversation(ANN.conv)
     assert kept is not None and (kept.tags, kept.count) == (("vip",), 1)
+
+
+def test_the_same_is_said_as_json(table: str) -> None:
+    def told(verb: str, *words: str) -> dict[str, Any]:
+        result = CliRunner().invoke(app, ["person", verb, *words, "--table", table, "--json"])
+        assert result.exit_code == 0, result.output
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
+
+    ann, cat = (ANN.channel, ANN.account, ANN.contact), (CAT.channel, CAT.account, CAT.contact)
+    assert told("link", *ann, *cat)["new"] is True
+    assert [link["conversation"] for link in told("show", *ann)["linked"]] == [CAT.conv, BEN.conv]
+    assert told("unlink", *ann, *cat)["still_linked"] == []
+    assert [link["acts"][-1]["act"] for link in told("show", *ann)["parted"]] == ["unlinked"]
+    assert told("tag", *ann, "vip")["tags"] == ["vip"]

@@ -334,6 +334,14 @@ def test_every_command_and_its_options_are_explained():
         assert options <= listed[f"postroom {words}"], words
 
 
+# One stays up, one shows itself, one writes JSON as it is, and two are read by people while they work.
+WITHOUT_JSON = {"run", "demo", "classify", "train", "channels test"}
+
+
+def test_every_command_says_its_outcome_as_json_if_asked_to():
+    assert {words for words, options in commands().items() if "--json" not in options} == WITHOUT_JSON
+
+
 @every_page
 def test_no_page_names_a_command_that_does_not_exist(page):
     known = commands()

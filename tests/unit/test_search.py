@@ -22,8 +22,8 @@ from functions.common.judgement import Judgement
 from functions.common.vault import Vault
 from infra.cli.app import app
 from infra.records.athena import Athena, AthenaRefused
-from infra.records.hot import HotMessages
 from infra.records.errors import PeriodInvalid
+from infra.records.hot import HotMessages
 from infra.records.period import Asked, Period, at_most, read_period
 from infra.records.question import Question, sql
 from infra.records.search import OnAws, Search
