@@ -53,6 +53,17 @@ class Case:
         """When the people are there who would answer this message."""
         return self.policy.calendar_of(self.judged.routing.team)
 
+    def names_of(self, reason: str, template: str | None) -> tuple[str, ...]:
+        """Every name by which an operator may stop a reply: its template's or FAQ entry's; a command's; and of a reply that rules chose,
+        those of all rules that fired.
+        """
+        names = [template] if template else []
+        if reason == Reason.COMMAND:
+            names += [each.name for each in self.policy.book.commands if each.reply == template]
+        if reason == Reason.KEYWORD:
+            names += [firing.rule for firing in self.judged.judgement.firings]
+        return tuple(dict.fromkeys(names))
+
     @property
     def awaited(self) -> bool:
         """Whether a person is to answer, whatever a machine says."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from functions.autoreply.bars import BARS
 from functions.autoreply.case import Candidate, Case, Decision, Silence, Step, Suppressed
+from functions.autoreply.delivery import answer_of
 from functions.autoreply.proposals import PROPOSALS
 from functions.autoreply.reasons import ANSWERS, NOTICES, Reason
 from functions.autoreply.said import counted, enough_said, is_courtesy, said_already, too_many_parts
@@ -27,9 +28,15 @@ LONGEST_TOGETHER = 600
 Check = Callable[[Case, Candidate, str], Reason | None]
 
 
-def fit_to_go_out(case: Case, _: Candidate, text: str) -> Reason | None:
-    """Nothing in a text that must not go out: a denied word, personal data, a link to strangers."""
-    return Reason.TEXT_REFUSED if case.policy.outgoing.objections(text) else None
+def fit_to_go_out(case: Case, candidate: Candidate, text: str) -> Reason | None:
+    """Nothing in a text, its buttons or its picture's address that must not go out: a denied word, personal data, a link to strangers."""
+    return Reason.TEXT_REFUSED if case.policy.outgoing.objections(whole(case, candidate.template, text)) else None
+
+
+def whole(case: Case, template: str | None, text: str) -> str:
+    """A text with everything that its template has beside it."""
+    answer = answer_of(case.policy.book, template, text, case.language)
+    return "\n".join(filter(None, (answer.text, *answer.buttons, answer.image_url)))
 
 
 # What a finished text must pass before it goes out.
@@ -68,7 +75,7 @@ def objections(case: Case, templates: Sequence[str | None]) -> list[str]:
         f"{template} {found.kind} {found.found}"
         for template, wording in texts
         if isinstance(wording, Wording)
-        for found in case.policy.outgoing.objections(wording.text)
+        for found in case.policy.outgoing.objections(whole(case, template, wording.text))
     ]
 
 
@@ -76,7 +83,7 @@ def veto(case: Case, reply: Reply, *, doubtful: bool = False) -> Silence | None:
     """What forbids a reply that was decided on earlier: any bar, a stop of its rule, a notice that nobody is there when somebody is, and
     unless the reply may be out already (`doubtful`), that a later message will be answered better.
     """
-    scope = case.stops.of_rule(reply.template or "")
+    scope = case.stops.of_rule(case.names_of(reply.reason, reply.template))
     if (silence := bar(case)) or scope:
         return silence or Silence(reason=Reason.STOPPED, detail=scope)
     reason = Reason(reply.reason)
@@ -115,7 +122,7 @@ def _first_left(case: Case, said: list[Said]) -> Decision:
 
 def _allowed(case: Case, candidate: Candidate, said: list[Said]) -> Wording | Reason:
     """What a candidate may say, or why it may not."""
-    if case.stops.of_rule(candidate.template):
+    if case.stops.of_rule(case.names_of(candidate.reason, candidate.template)):
         return Reason.STOPPED
     wording = worded(case, candidate)
     text = wording.text if isinstance(wording, Wording) else None
@@ -136,10 +143,16 @@ def _together(case: Case, decision: Decision) -> Decision:
     for each, its_own in later:
         if decision.reason in ANSWERS and not is_courtesy(its_own.reason, each):
             texts.setdefault(its_own.text, its_own.template)
-    whole = "\n\n".join(text for text in texts if text)
-    if len(texts) == 1 or len(whole) > LONGEST_TOGETHER or too_many_parts(case, decision.template, whole, counted(case)):
+    both = "\n\n".join(text for text in texts if text)
+    refused = case.policy.outgoing.objections(whole(case, decision.template, both))
+    if (
+        len(texts) == 1
+        or len(both) > LONGEST_TOGETHER
+        or refused
+        or too_many_parts(case, decision.template, both, counted(case))
+    ):
         return decision
-    return replace(decision, text=whole, beside=tuple(name for name in list(texts.values())[1:] if name))
+    return replace(decision, text=both, beside=tuple(name for name in list(texts.values())[1:] if name))
 
 
 def _by_themselves(case: Case) -> list[tuple[Judged, Decision]]:

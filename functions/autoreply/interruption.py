@@ -15,7 +15,6 @@ from functions.autoreply.reasons import Reason
 from functions.autoreply.stops import Stops
 from functions.channels.contract import AccessToken, HttpResult, Outbound, Unreachable
 from functions.common.errors import Unavailable
-from functions.common.message import Message
 from functions.common.store import Reply
 
 CUTS: tuple[Step, ...] = (
@@ -27,12 +26,13 @@ def cut(case: Case, reply: Reply) -> Silence | None:
     """What forbids the rest of a reply whose first part is out; None when nothing does."""
     found = (step(case) for step in CUTS)
     silence = next((outcome for outcome in found if isinstance(outcome, Silence)), None)
-    return silence or stop_of(case.stops, case.message, reply)
+    return silence or stop_of(case, case.stops, reply)
 
 
-def stop_of(stops: Stops, message: Message, reply: Reply) -> Silence | None:
-    """An operator's stop that holds for a reply: of everything, its channel, its account or its rule."""
-    scope = stops.of_account(message.channel, message.account) or stops.of_rule(reply.template or "")
+def stop_of(case: Case, stops: Stops, reply: Reply) -> Silence | None:
+    """An operator's stop that holds for a reply by now: of everything, its channel, its account or its rule."""
+    scope = stops.of_account(case.message.channel, case.message.account)
+    scope = scope or stops.of_rule(case.names_of(reply.reason, reply.template))
     return Silence(reason=Reason.STOPPED, detail=scope) if scope else None
 
 

@@ -49,6 +49,12 @@ def too_many_parts(case: Case, template: str | None, text: str, said: list[Said]
     return Reason.QUOTA_EXHAUSTED if left is not None and parts_of(case, template, text) > left else None
 
 
+def left_for_people(case: Case) -> int | None:
+    """How many messages may still be sent by anybody; None: no limit."""
+    left = _left(case, counted(case))
+    return None if left is None else left + case.policy.book.limits.keep_for_people
+
+
 def _left(case: Case, said: list[Said]) -> int | None:
     """How many messages a machine may still send, of those that the platform allows and people do not need; None: no limit.
 

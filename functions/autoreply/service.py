@@ -207,6 +207,7 @@ def _last_look(sending: Try, desk: Desk) -> Silence | None:
 
 
 def _warn(case: Case, decision: Decision, desk: Desk) -> None:
+    # Of this message's own candidates: a later one's are told of when its turn comes.
     about = {"message_id": case.message.message_id, "bundle": case.policy.bundle}
     broken = [each.template for each in decision.suppressed if each.because in BROKEN]
     if broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 ALL = "all"
@@ -11,7 +12,7 @@ ALL = "all"
 class Stops:
     """Scopes in which no machine may answer: `all`, `channel:wechat_oa`, `account:wechat_oa/shop`, `rule:return_how`.
 
-    A rule's scope carries the name of its template, its command or its FAQ entry: what `Candidate.template` says.
+    A rule's scope carries the name of a rule of rules.yaml, of a template, of a command or of an entry of faq.yaml: see `names_of`.
     """
 
     scopes: frozenset[str] = frozenset()
@@ -21,10 +22,9 @@ class Stops:
         wanted = (ALL, f"channel:{channel}", f"account:{channel}/{account}")
         return next((scope for scope in wanted if scope in self.scopes), None)
 
-    def of_rule(self, name: str) -> str | None:
-        """The scope that silences one rule's replies; None when they may go out."""
-        scope = f"rule:{name}"
-        return scope if scope in self.scopes else None
+    def of_rule(self, names: Iterable[str]) -> str | None:
+        """The scope that silences replies which go by one of these names; None when they may go out."""
+        return next((scope for scope in (f"rule:{name}" for name in names) if scope in self.scopes), None)
 
 
 NOTHING = Stops()

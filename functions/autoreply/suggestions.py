@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.autoreply.case import Candidate, Case
+from functions.autoreply.delivery import answer_of, parcels
 from functions.autoreply.phrase_index import jaccard
 from functions.autoreply.reasons import Reason
+from functions.autoreply.said import left_for_people
 from functions.autoreply.wording import Wording, worded
+from functions.channels import registry
+from functions.channels.codecs import text_parts
 
 MOST = 3
 # Two texts that share more of their words than this say the same.
@@ -38,13 +42,11 @@ class Suggestion:
 
 def suggestions(case: Case) -> tuple[Suggestion, ...]:
     """The suggestions for one message; none for what nobody is to answer, or can."""
-    window, judged = case.message.reply, case.judged
-    closed = window.expires_at is not None and case.now >= window.expires_at
-    if not case.awaited or judged.judgement.spam != "none" or window.mode == "none" or closed:
+    if not case.awaited or case.judged.judgement.spam != "none" or not _open(case):
         return ()
     chosen: list[Suggestion] = []
     for found in _sources(case):
-        if case.policy.outgoing.objections(found.text) or any(jaccard(found.text, other.text) >= ALIKE for other in chosen):
+        if not fits(case, found) or any(jaccard(found.text, other.text) >= ALIKE for other in chosen):
             continue
         chosen.append(found)
         if len(chosen) == MOST:
@@ -53,9 +55,27 @@ def suggestions(case: Case) -> tuple[Suggestion, ...]:
 
 
 def remade(case: Case, marks: tuple[str, ...]) -> tuple[Suggestion, ...]:
-    """The suggestions that were stored, with their texts as of now; one whose source is gone, or has no text now, is left out."""
-    found = (_again(case, *mark.split(" ")) for mark in marks)
-    return tuple(each for each in found if each is not None and not case.policy.outgoing.objections(each.text))
+    """The suggestions that were stored, with their texts as of now. One whose source is gone, or has no text now, or that does not fit any
+    more is left out; all of them once the window is shut.
+    """
+    found = (_again(case, *mark.split(" ")) for mark in marks) if _open(case) else ()
+    return tuple(each for each in found if each is not None and fits(case, each))
+
+
+def fits(case: Case, said: Suggestion) -> bool:
+    """Whether the text may go out, and in as many of the platform's messages as are left and as the platform can show."""
+    message, template = case.message, said.name if said.source != "faq" else None
+    if case.policy.outgoing.objections(said.text):
+        return False
+    adapter, left = registry.adapter(message.channel), left_for_people(case)
+    parts = parcels(message, answer_of(case.policy.book, template, said.text, case.language), adapter)
+    long = [part for part in parts if adapter.max_text and text_parts.size(part.text, adapter.max_text_unit) > adapter.max_text]
+    return not long and (left is None or len(parts) <= left)
+
+
+def _open(case: Case) -> bool:
+    window = case.message.reply
+    return window.mode != "none" and (window.expires_at is None or case.now < window.expires_at)
 
 
 def _sources(case: Case) -> Iterator[Suggestion]:

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from functions.autoreply.backlog import Backlog
+from functions.autoreply.breaker import Breaker
+from functions.autoreply.circuit_board import CircuitBoard
 from functions.autoreply.config import read_policy
 from functions.autoreply.desk import Desk
 from functions.autoreply.replybook import ReplyPolicy
@@ -50,6 +52,7 @@ def desk() -> Desk:
         clock=system_clock,
         telemetry=telemetry,
         stops=StopBoard(table, system_clock).current,
+        breaker=Breaker(CircuitBoard(table)),
         backlog=_while_nobody_is_there(policies.current, Backlog(table, shards=settings.index_shards, clock=system_clock)),
     )
 

@@ -120,6 +120,8 @@ def _may_go_out(policy: ReplyPolicy, bundle: Bundle) -> None:
         others += [(f".variants.{variant}", texts) for variant, texts in template.variants.items()]
         for place, texts in (("", template), *others):
             written |= {f"replies.templates.{name}{place}.zh": texts.zh, f"replies.templates.{name}{place}.en": texts.en}
+        written |= {f"replies.templates.{name}.buttons": "\n".join((*template.buttons_zh, *template.buttons_en))}
+        written |= {f"replies.templates.{name}.image": template.image_url or ""}
     for place, text in written.items():
         for objection in policy.outgoing.objections(text):
             raise BundleInvalid(f"{place}: {objection.kind.replace('_', ' ')} ({objection.found}): outgoing.yaml forbids it")

@@ -1,15 +1,15 @@
 """What Lambda's SQS event source does: receives batches, invokes the function, deletes what succeeded, gives back what did not.
 
 On AWS a message that failed stays invisible for the queue's visibility timeout (180 s here). A laptop's user does not want to wait
-that long: the poller makes it visible again after `retry_seconds`. Everything else is as there: the batch size, the order within a
-group, partial failures, dead letters after so many receives.
+that long: the poller makes it visible again after `retry_seconds`, or after as long as the function asked the queue for. Everything
+else is as there: the batch size, the order within a group, partial failures, dead letters after so many receives.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic
@@ -76,8 +76,9 @@ class Poller:
         messages = self._receive()
         records = [self._record(message) for message in messages if not self._is_dead(message)]
         if records:
-            failed = failed_ids(self._invoke({"Records": records}), records, reports=self._source.reports_failures)
-            self._settle(records, failed)
+            outcome = self._invoke({"Records": records})
+            failed = failed_ids(outcome, records, reports=self._source.reports_failures)
+            self._settle(records, failed, outcome.kept_back)
         return len(messages)
 
     def _run(self) -> None:
@@ -128,16 +129,17 @@ class Poller:
             "awsRegion": REGION,
         }
 
-    def _settle(self, records: Sequence[dict[str, Any]], failed: set[str]) -> None:
+    def _settle(self, records: Sequence[dict[str, Any]], failed: set[str], kept_back: Mapping[str, int]) -> None:
         done = [record["receiptHandle"] for record in records if record["messageId"] not in failed]
         if done:
             entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(done)]
             answer = self._sqs.delete_message_batch(QueueUrl=self._source.url, Entries=entries)
             for problem in answer.get("Failed", ()):
                 LOG.warning("%s: a handled message was not deleted: %s", self._source.arn, problem.get("Code"))
-        returned = [record["receiptHandle"] for record in records if record["messageId"] in failed]
-        if returned:
-            self._returning.append((self._clock() + self._retry_seconds, returned))
+        now, returned = self._clock(), [record["receiptHandle"] for record in records if record["messageId"] in failed]
+        waits = {handle: kept_back.get(handle, self._retry_seconds) for handle in returned}
+        for wait in dict.fromkeys(waits.values()):
+            self._returning.append((now + wait, [handle for handle in returned if waits[handle] == wait]))
 
     def _give_back(self, now: float) -> None:
         due = [handles for when, handles in self._returning if when <= now]

@@ -52,6 +52,7 @@ def main(fd: int, handler_path: str, timeout: float) -> None:
     except BaseException as error:  # whatever keeps a module from loading is for the other side to report
         _log(error)
         return connection.send_bytes(json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode())
+    kept_back = _watched_waits()
     connection.send_bytes(b'{"ready": true}')
     requests: SimpleQueue[dict[str, Any]] = SimpleQueue()
     Thread(target=_read, args=(connection, requests), daemon=True).start()
@@ -59,7 +60,7 @@ def main(fd: int, handler_path: str, timeout: float) -> None:
         request = requests.get()
         context = Context(module.split(".")[-2], request["id"], timeout)
         set_ahead(timedelta(seconds=request["ahead"]))
-        connection.send_bytes(_invoke(handler, request["event"], context))
+        connection.send_bytes(_invoke(handler, request["event"], context, kept_back))
 
 
 def _read(connection: Connection, requests: SimpleQueue[dict[str, Any]]) -> None:
@@ -70,9 +71,25 @@ def _read(connection: Connection, requests: SimpleQueue[dict[str, Any]]) -> None
         os._exit(0)
 
 
-def _invoke(handler: Handler, event: Any, context: Context) -> bytes:
+def _watched_waits() -> dict[str, int]:
+    """What the handler tells SQS of when messages shall come again, by receipt: no queue lets that be read."""
+    import boto3
+
+    waits: dict[str, int] = {}
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        waits.update({entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in params["Entries"]})
+
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION is not None
+    boto3.DEFAULT_SESSION.events.register("before-parameter-build.sqs.ChangeMessageVisibilityBatch", note)
+    return waits
+
+
+def _invoke(handler: Handler, event: Any, context: Context, kept_back: dict[str, int]) -> bytes:
+    kept_back.clear()
     try:
-        return json.dumps({"payload": handler(event, context)}).encode()
+        return json.dumps({"payload": handler(event, context), "kept_back": kept_back}).encode()
     except Exception as error:
         _log(error, function_request_id=context.aws_request_id)
         return json.dumps({"fault": type(error).__name__}).encode()

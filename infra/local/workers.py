@@ -11,7 +11,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing import Pipe
 from pathlib import Path
@@ -30,11 +30,15 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What became of an invocation: the handler's answer, or the fault that ended it, with its worker or without."""
+    """What became of an invocation: the handler's answer, or the fault that ended it, with its worker or without.
+
+    `kept_back`: for how many seconds the handler wanted messages kept from being handed out again, by their receipts.
+    """
 
     payload: Any = None
     fault: str | None = None
     lost_worker: bool = False
+    kept_back: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ class Worker:
             return Invocation(fault=f"timed out after {self.spec.timeout:g} s", lost_worker=True)
         except (EOFError, OSError):
             return Invocation(fault="crashed", lost_worker=True)
-        return Invocation(said.get("payload"), said.get("fault"))
+        return Invocation(said.get("payload"), said.get("fault"), kept_back=said.get("kept_back", {}))
 
     def is_alive(self) -> bool:
         """Whether the process is still there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,8 @@ SENTENCES = st.builds(lambda some, often: some + "退换货请您稍等" * often
 @st.composite
 def policies(draw, texts: st.SearchStrategy[str] = ANYTHING) -> ReplyPolicy:
     """Any configuration: any texts, any limits."""
-    templates = {name: Template(name=name, zh=draw(texts), en=draw(texts)) for name in POLICY.book.templates}
+    some = cycle(draw(st.lists(texts, min_size=1, max_size=6)))
+    templates = {name: Template(name=name, zh=next(some), en=next(some)) for name in POLICY.book.templates}
     limits = replace(
         POLICY.book.limits,
         machine_replies=tuple(draw(st.lists(CAPS, min_size=1, max_size=4))),

@@ -15,6 +15,7 @@ from functions.autoreply.replybook import Answered, Cap, QuietHours
 from functions.autoreply.stops import Stops
 from functions.autoreply.templates import Texts
 from functions.common.calendar import read_calendar
+from functions.common.judgement import Firing
 from functions.common.ledger import Said
 from functions.common.message import ReplyWindow
 from functions.common.store import Reply, recall_mark
@@ -518,3 +519,26 @@ def test_the_notice_says_by_when_an_answer_will_come_with_those_who_wait_already
     assert "明天（周六）上午9:00" in decide(busy, []).text
     english = case(task(now=SHUT, first_contact=True, text="Do you have it?", labels={"language": "en"}), now=SHUT)
     assert "by tomorrow (Saturday) at 9:15 am (UTC+8)" in decide(english, []).text
+
+
+FIRED = {"business": "enquiry", "firings": (Firing(rule="ask_return", version="1"),)}
+
+
+@pytest.mark.parametrize(
+    ("of", "scope", "stops"),
+    [
+        ({"reply": "return_how", "labels": FIRED}, "rule:return_how", True),
+        ({"reply": "return_how", "labels": FIRED}, "rule:ask_return", True),
+        ({"reply": "return_how", "labels": FIRED}, "rule:lookup", False),
+        ({"text": "查询 SF1234567"}, "rule:lookup", True),
+        ({"text": "查询 SF1234567"}, "rule:lookup_received", True),
+        ({"first_contact": True, "labels": FIRED}, "rule:ask_return", False),
+        ({"first_contact": True, "labels": FIRED}, "rule:welcome", True),
+    ],
+)
+def test_a_rules_stop_names_a_rule_a_template_or_a_command(of, scope, stops):
+    heard = replace(case(task(**of)), stops=Stops(frozenset({scope})))
+    assert any(each.because == Reason.STOPPED for each in decisions.decide(heard).suppressed) is stops
+    made = decisions.decide(case(task(**of)))
+    reply = Reply(message_id="m", state="reserved", reason=made.reason, at=OPEN, template=made.template)
+    assert (veto(heard, reply) is not None) is stops

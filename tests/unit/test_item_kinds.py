@@ -56,6 +56,7 @@ NOBODYS = {
     "E#certificates time": "counts and salted hashes",
     "E#salt salt": "a random number",
     "D#queue SQS": "SQS's own id of a letter",
+    "X#circuits channel/account": "an account whose platform does not answer, and until when it is left alone",
     "X#stops scope": "what was stopped: all, a channel, an account or a rule",
     "S#yyyymmdd HH#channel#shard": "numbers",
 }

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from functions.autoreply.config import read_policy
 from functions.autoreply.decision import decide, objections
 from functions.autoreply.outgoing import Outgoing, read_outgoing
+from functions.common.bundle import dump_bundle, read_bundle
 from functions.common.errors import BundleInvalid
 from infra.cli.bundle import read_sections
-from tests.fakes.reply_desk import POLICY, case, task
+from infra.cli.config import _may_go_out
+from tests.fakes.reply_desk import CALENDAR, POLICY, case, task
 
 CHECK = read_outgoing(
     {"deny": ["全网最低", "Guaranteed Profit"], "links": ["shop.example"], "ours": ["400-820-8820", "help@shop.example"]}
@@ -100,3 +103,31 @@ def test_a_published_text_that_would_be_stopped_is_refused_at_once(tmp_path: Pat
     (tmp_path / "config" / "outgoing.yaml").write_text("deny: [尺码表]\n")
     with pytest.raises(BundleInvalid, match=r"faq\.entries\.size\.zh: denied word"):
         checked(tmp_path / "config")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"buttons_zh": ("退货", "全网最低"), "buttons_en": ("Return", "Cheapest")},
+        {"image_url": "https://evil.example/map.png"},
+    ],
+)
+def test_what_stands_beside_a_text_is_checked_too(beside: dict[str, Any]) -> None:
+    template = replace(POLICY.book.templates["return_how"], **beside)
+    book = replace(POLICY.book, templates={**POLICY.book.templates, "return_how": template})
+    heard = case(task(reply="return_how", text="怎么退货"), policy=replace(POLICY, book=book, outgoing=CHECK))
+    decision = decide(heard)
+    assert [each.because for each in decision.suppressed] == ["text_refused"]
+    assert objections(heard, ["return_how"])[0].startswith("return_how ")
+
+
+@pytest.mark.parametrize("place", ["buttons", "image"])
+def test_what_stands_beside_a_published_text_is_checked_too(place: str) -> None:
+    sections = read_sections()
+    template = sections["replies"]["templates"]["return_how"]
+    beside = {"buttons": {"zh": ["全网最低"], "en": ["Cheapest"]}, "image": "https://evil.example/a.png"}
+    template[place] = beside[place]
+    sections["outgoing"] = {"deny": ["全网最低"], "links": [], "ours": []}
+    bundle = read_bundle(dump_bundle(sections | {"calendar": CALENDAR}))
+    with pytest.raises(BundleInvalid, match=f"return_how.{place}"):
+        _may_go_out(read_policy(bundle), bundle)

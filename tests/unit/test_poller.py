@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from functions.common.queues import FifoQueue
 from infra.local.poller import Poller, Source, failed_ids
 from infra.local.provision import make_queues
+from infra.local.runtime import _invoke, _watched_waits
 from infra.local.workers import Invocation
 from tests.fakes.template import loaded
 
@@ -199,3 +203,38 @@ def test_a_report_is_read_as_lambda_reads_it(payload, failed):
 def test_a_function_that_does_not_report_failures_succeeds_as_a_whole():
     assert failed_ids(Invocation({"batchItemFailures": [{"itemIdentifier": "a"}]}), RECORDS, reports=False) == set()
     assert failed_ids(Invocation(fault="KeyError"), RECORDS, reports=False) == {"a", "b"}
+
+
+def test_what_a_function_asked_the_queue_for_is_heeded_and_the_rest_comes_back_soon(post):
+    for body, group in (("1", "a"), ("2", "b")):
+        post.send(body, group)
+    post.failing = {"1", "2"}
+
+    def kept(records):
+        receipts = {record["body"]: record["receiptHandle"] for record in records}
+        return replace(post.report(records), kept_back={receipts["1"]: 120} if "1" in receipts else {})
+
+    post.answer = kept
+    post.poller.poll()
+    post.failing = {"1"}
+    assert post.later(2) == 1 and post.bodies()[1:] == [["2"]]
+    assert post.later(117) == 0
+    assert post.later(1) == 1 and post.bodies()[2:] == [["1"]]
+
+
+def test_a_functions_process_tells_what_it_asked_of_the_queue():
+    with mock_aws():
+        waits = _watched_waits()
+        sqs = boto3.client("sqs")
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="x")
+        (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        FifoQueue(sqs, url).keep_back({message["ReceiptHandle"]: 77})
+        assert waits == {message["ReceiptHandle"]: 77}
+        assert json.loads(
+            _invoke(lambda *_: FifoQueue(sqs, url).keep_back({message["ReceiptHandle"]: 78}), {}, None, waits)
+        ) == {
+            "payload": None,
+            "kept_back": {message["ReceiptHandle"]: 78},
+        }
+    boto3.setup_default_session()

@@ -13,6 +13,8 @@ from functions.autoreply.faq import read_faq
 from functions.autoreply.outgoing import Outgoing
 from functions.autoreply.phrase_index import jaccard
 from functions.autoreply.suggestions import ALIKE, MOST, remade, suggestions
+from functions.autoreply.templates import Template
+from functions.common.ledger import entry, reserved
 from functions.common.message import ReplyWindow
 from infra.cli.bundle import read_sections
 from tests.fakes.reply_desk import OPEN, POLICY, case, task
@@ -76,3 +78,29 @@ def test_texts_are_made_again_as_of_now_and_what_is_gone_is_left_out() -> None:
     assert [each.mark() for each in remade(asked, marks)] == list(marks)
     assert remade(asked, ("faq no_such_entry 0.90", "template no_such_template 0.10")) == ()
     assert remade(replace(asked, policy=replace(WITH_FAQ, faq=None)), marks)[0].name == "return_how"
+
+
+@pytest.mark.parametrize(("said", "fit"), [(3, True), (4, True), (5, False)])
+def test_what_the_platform_no_longer_lets_people_send_is_not_suggested(said: int, fit: bool) -> None:
+    asked = task(text="怎么开发票", reply="invoice_how", window=ReplyWindow(mode="window", max_replies=5))
+    before = case(asked, policy=WITH_FAQ)
+    drawn = entry("earlier", at=OPEN, notice=False, rule="r", text="x", asked="y", parts=said)
+    heard = replace(before, conversation=reserved(before.conversation, drawn))  # type: ignore[arg-type]
+    assert bool(suggestions(heard)) is fit
+    assert bool(remade(heard, ("rule invoice_how 1.00",))) is fit, "nor shown, when somebody looks"
+
+
+def test_what_the_platform_does_not_take_at_once_and_cannot_take_in_parts_is_not_suggested() -> None:
+    long = Template(name="long", zh="请带上发票。" * 400, en="Please bring it. " * 200)
+    book = replace(POLICY.book, templates={**POLICY.book.templates, "long": long})
+    policy = replace(WITH_FAQ, book=book)
+    for channel, fit in (("telegram", True), ("aliyun_sms", False)):
+        asked = task(text="怎么开发票", channel=channel, reply="long")
+        assert ("long" in [each.name for each in suggestions(case(asked, policy=policy))]) is fit, channel
+
+
+def test_once_the_window_is_shut_nothing_is_shown() -> None:
+    asked = task(text="怎么开发票", window=ReplyWindow(mode="window", expires_at=OPEN + timedelta(hours=1)))
+    marks = tuple(each.mark() for each in suggestions(case(asked, policy=WITH_FAQ)))
+    assert marks and remade(case(asked, policy=WITH_FAQ), marks)
+    assert remade(case(asked, policy=WITH_FAQ, now=OPEN + timedelta(hours=1)), marks) == ()
