@@ -41,8 +41,8 @@ def preview(
     from functions.archive.retention import read_retention
     from functions.common.aws import client
     from functions.common.clock import system_clock
-    from functions.common.telemetry import Telemetry
     from infra.cli.bundle import read_sections
+    from infra.records.quiet import OnStderr
 
     with one_line():
         known, policy = table_of(table), read_retention(read_sections(directory).get("retention"))
@@ -53,7 +53,7 @@ def preview(
             bucket=ArchiveBucket(client("s3", read_seconds=60), bucket),
             holds=Holds(known),
             retention=policy,
-            telemetry=Telemetry("archive"),
+            telemetry=OnStderr(),
         )
         swept = sweep.preview(now)
         told = {"removed": dict(swept.removed), "kept": dict(swept.kept), "parts": swept.parts}
