@@ -33,7 +33,9 @@ def _carried_out(wake: Wake, context: LambdaContext) -> dict[str, Any]:
         case "watch":
             return wiring.expiry_watch().look(now, Allowance(remaining))
         case "backup":
-            return wiring.backup().back_up(now, Allowance(remaining))
+            copies, time = wiring.backup_copies(), Allowance(remaining)
+            told = wiring.backup().back_up(now, time)
+            return told | (copies.carry_out(now, time) if copies else {})
         case "drill":
             return wiring.drill(now).practise(now)
     run = wiring.new_run(now)

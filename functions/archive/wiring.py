@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from functions.archive import places
 from functions.archive.backup import Backup
+from functions.archive.backup_copies import BackupCopies
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.cleaning import Sweep
 from functions.archive.copies import Copies
@@ -110,6 +111,15 @@ def backup() -> Backup:
     settings = _settings()
     bucket = ArchiveBucket(client("s3"), settings.backup_bucket)
     return Backup(table=_table(), bucket=bucket, telemetry=_telemetry(), shards=settings.index_shards)
+
+
+def backup_copies() -> BackupCopies | None:
+    """The second copy of backups, where there is one."""
+    copy = _copy_bucket()
+    if copy is None:
+        return None
+    backups = ArchiveBucket(client("s3"), _settings().backup_bucket)
+    return BackupCopies(backups=backups, copy=copy, telemetry=_telemetry())
 
 
 def drill(now: datetime) -> Drill:

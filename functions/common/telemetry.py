@@ -45,6 +45,7 @@ METRICS: dict[str, str] = {
     "DrillsPassed": "drills in which a sample came back out of the archive as it was filed",
     "DrillsFailed": "drills in which it did not",
     "BackupsDone": "backups of the table that are complete",
+    "BackupsCopied": "objects of backups whose second copy was read back and is sound",
     "BackupsFailed": "backups of the table that ended badly and are begun again",
     "ArchiveRuns": "archive runs that left nothing to do",
     "ArchiveBehind": "ends of a chain of archive runs with work left",
