@@ -182,6 +182,7 @@ def test_a_second_copy_is_granted_only_where_there_is_one_and_there_only():
     policies = {name: policy for name, policy in of_type("AWS::IAM::Policy").items() if name.startswith("Archive")}
     kept = {
         "s3:PutObject",
+        "s3:AbortMultipartUpload",
         "s3:GetObject",
         "s3:DeleteObject",
         "s3:DeleteObjectVersion",
