@@ -31,7 +31,8 @@ from functions.archive.service import Cabinet, archive
 from functions.archive.tombstones import Tombstones
 from functions.common import keys
 from functions.common.clock import to_iso, to_ms
-from functions.common.dynamo_store import DynamoStore, message_item, reply_item
+from functions.common.dynamo_items import message_item, reply_item
+from functions.common.dynamo_store import DynamoStore
 from functions.common.judgement import Firing, Judged, Judgement, Routing, Span
 from functions.common.message import Contact, Message, Verification
 from functions.common.store import Reply

@@ -22,7 +22,7 @@ from functions.archive.retention import Retention
 from functions.archive.tombstones import Erased
 from functions.common import keys
 from functions.common.clock import EPOCH, from_iso, to_iso
-from functions.common.dynamo_store import conversation_from, judged_from_item
+from functions.common.dynamo_items import conversation_from, judged_from_item
 from functions.common.errors import MalformedEnvelope
 from functions.common.store import FEW, Conversation, unsettled
 from functions.common.table import Item, Table

@@ -12,7 +12,7 @@ from functions.archive.due import DueReader
 from functions.archive.parts import Filed
 from functions.common import keys
 from functions.common.clock import to_iso
-from functions.common.dynamo_store import conversation_from
+from functions.common.dynamo_items import conversation_from
 from functions.common.store import Conversation
 from functions.common.table import Table
 

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from functions.common import keys
-from functions.common.clock import from_iso, to_iso
+from functions.common.clock import to_iso
+from functions.common.dynamo_items import (
+    REPLY_FIELDS,
+    campaign_from,
+    conversation_from,
+    conversation_item,
+    judged_from_item,
+    message_item,
+    reply_from,
+    reply_item,
+)
 from functions.common.errors import Poison, Unavailable
-from functions.common.judgement import Firing, Judged
-from functions.common.message import Verification
+from functions.common.judgement import Judged
 from functions.common.store import (
     PERSON_MUST_ACT,
     AlreadyRecorded,
@@ -30,12 +39,8 @@ from functions.common.store import (
     flagged,
 )
 from functions.common.table import Change, ConditionFailed, Item, Table
-from functions.common.wire import judged_from, plain
 
-_TIMES = {"first_at", "last_at", "due_at", "unarchived_since", "escalated_for", "person_at", "waiting_since"}
 _TRIES = 5
-# A conversation whose messages are all archived, which nobody must act on and which holds nothing that must last.
-CONVERSATIONS_KEPT = timedelta(days=400)
 # A reply's record that the archive files expires with its message. One that is written after its message was filed is not filed any more.
 RECORDS_KEPT = timedelta(days=400)
 # Hourly counters are figures drawn from messages; a year can be compared with the one before.
@@ -98,8 +103,8 @@ class DynamoStore:
     def change(self, before: Conversation, after: Conversation) -> Change:
         """The update that `apply` makes, for a transaction that holds more."""
         # A conversation that was never written has no attributes yet: every one of the new ones is a change.
-        old = self._item(before) if before.rev else {}
-        new = self._item(replace(after, rev=before.rev + 1))
+        old = conversation_item(before, self.shards) if before.rev else {}
+        new = conversation_item(replace(after, rev=before.rev + 1), self.shards)
         changed = {name: value for name, value in new.items() if old.get(name) != value}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
         removed = [f"#{name}" for name in old if name not in new]
@@ -135,7 +140,7 @@ class DynamoStore:
         key = keys.split(reply.message_id)
         item = {name: value for name, value in reply_item(key, reply).items() if name not in ("pk", "sk")}
         # An update, not a put: what the archive noted on the record stays.
-        gone = [f"#{name}" for name in sorted(_REPLY_FIELDS - item.keys())]
+        gone = [f"#{name}" for name in sorted(REPLY_FIELDS - item.keys())]
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
         expression += f" REMOVE {', '.join(gone)}" if gone else ""
         values = {f":{name}": value for name, value in item.items()}
@@ -153,14 +158,14 @@ class DynamoStore:
     def reply(self, message_id: str) -> Reply | None:
         key = keys.split(message_id)
         item = self.table.get(keys.conversation_pk(key.conv), keys.reply_sk(key))
-        return None if item is None else _reply_from(item)
+        return None if item is None else reply_from(item)
 
     def left_to(self, message_id: str, newest: int) -> list[Reply]:
         key = keys.split(message_id)
         limit = None if key.ts13 == keys.NO_TIME else newest
         values = {":pk": keys.conversation_pk(key.conv), ":r": "R#"}
         found = self.table.query("pk = :pk AND begins_with(sk, :r)", values, descending=True, limit=limit and 2 * limit)
-        return [record for record in map(_reply_from, found) if record.left_to == message_id]
+        return [record for record in map(reply_from, found) if record.left_to == message_id]
 
     def later_messages(self, judged: Judged, newest: int) -> list[Judged]:
         key = keys.split(judged.message.message_id)
@@ -216,7 +221,7 @@ class DynamoStore:
 
     def campaigns(self, day: date, senders: int) -> list[Campaign]:
         found = [
-            _campaign_from(item)
+            campaign_from(item)
             for shard in "0123456789abcdef"
             for item in self.table.query("pk = :pk", {":pk": keys.campaign_pk(day, shard)})
             if len(item["senders"]) >= senders
@@ -257,98 +262,4 @@ class DynamoStore:
         return found
 
     def _reply_in_the_way(self, refused: ConditionFailed, ours: Reply) -> Reply:
-        return _reply_from(refused.item) if refused.item else self.reply(ours.message_id) or ours
-
-    def _item(self, conversation: Conversation) -> Item:
-        item: Item = {key: value for key, value in plain(conversation).items() if key != "conv"}
-        if conversation.status in PERSON_MUST_ACT and conversation.team and conversation.due_at:
-            team, status = conversation.team, conversation.status
-            item["work_pk"] = keys.work_pk(team, status, conversation.conv, self.shards)
-            item["work_sk"] = to_iso(conversation.due_at)
-        if conversation.unarchived_since:
-            item["archive_pk"] = keys.archive_pk(conversation.conv, self.shards)
-            item["archive_sk"] = to_iso(conversation.unarchived_since)
-        elif conversation.last_at and conversation.may_go:
-            item["exp"] = int((conversation.last_at + CONVERSATIONS_KEPT).timestamp())
-        return item
-
-
-def conversation_from(item: Item) -> Conversation:
-    """A conversation out of its item."""
-    known = {name: item[name] for name in _CONVERSATION_FIELDS if name in item}
-    for name in _TIMES & known.keys():
-        known[name] = from_iso(known[name])
-    for name in ("hold", "problems", "applied", "vouched", "said", "replied", "recalled", "tags", "unarchived_few"):
-        known[name] = tuple(known.get(name, ()))
-    return Conversation(conv=item["pk"].removeprefix("C#"), **known)
-
-
-def judged_from_item(item: Item) -> Judged:
-    """A stored message out of its item."""
-    known = {name: item[name] for name in _JUDGED_FIELDS if name in item}
-    known["message"] = item["message"] | {"verification": _unpacked_verification(item["message"]["verification"])}
-    firings = [_unpacked_firing(firing) for firing in item.get("judgement", {}).get("firings", ())]
-    known["judgement"] = item.get("judgement", {}) | {"firings": firings}
-    return judged_from(known)
-
-
-def message_item(judged: Judged) -> Item:
-    """The item, with what every message has in a form that lets most of them cost one write unit."""
-    key = keys.split(judged.message.message_id)
-    item: Item = {"pk": keys.conversation_pk(key.conv), "sk": keys.message_sk(key), **plain(judged)}
-    item["message"]["verification"] = _packed_verification(judged.message.verification)
-    if judged.judgement.firings:
-        item["judgement"]["firings"] = [_packed_firing(firing) for firing in judged.judgement.firings]
-    return item
-
-
-def _packed_firing(firing: Firing) -> str:
-    """`rule version start-end start-end`: a third of the bytes of a map."""
-    return " ".join((firing.rule, firing.version, *(f"{span.start}-{span.end}" for span in firing.spans)))
-
-
-def _unpacked_firing(packed: str) -> Item:
-    rule, version, *spans = packed.split(" ")
-    places = (span.split("-") for span in spans)
-    return {"rule": rule, "version": version, "spans": [{"start": int(start), "end": int(end)} for start, end in places]}
-
-
-def _packed_verification(verification: Verification) -> str:
-    """`scheme`, then `body` and `time` where they are signed."""
-    signed = ("body" * verification.body_signed, "time" * verification.timestamped)
-    return " ".join(filter(None, (verification.scheme, *signed)))
-
-
-def _unpacked_verification(packed: str) -> Item:
-    scheme, *signed = packed.split(" ")
-    return {"scheme": scheme, "body_signed": "body" in signed, "timestamped": "time" in signed}
-
-
-def _campaign_from(item: Item) -> Campaign:
-    return Campaign(
-        fingerprint=item["sk"],
-        senders=tuple(sorted(item["senders"])),
-        channel=item["channel"],
-        first_at=from_iso(item["at"]),
-        sample=item["sample"],
-    )
-
-
-def reply_item(key: keys.MessageKey, reply: Reply) -> Item:
-    """The item of a reply's record."""
-    body = {name: value for name, value in plain(reply).items() if name != "message_id"}
-    return {"pk": keys.conversation_pk(key.conv), "sk": keys.reply_sk(key), "attempts": reply.attempts, **body}
-
-
-def _reply_from(item: Item) -> Reply:
-    _, ts13, h = item["sk"].split("#")
-    known = {name: item[name] for name in _REPLY_FIELDS if name in item}
-    known["at"] = from_iso(known["at"])
-    for name in ("suppressed", "suggestions", "buttons"):
-        known[name] = tuple(known.get(name, ()))
-    return Reply(message_id=f"{item['pk'].removeprefix('C#')}.{ts13}.{h}", **known)
-
-
-_CONVERSATION_FIELDS = {field.name for field in fields(Conversation)} - {"conv"}
-_JUDGED_FIELDS = {field.name for field in fields(Judged)}
-_REPLY_FIELDS = {field.name for field in fields(Reply)} - {"message_id"}
+        return reply_from(refused.item) if refused.item else self.reply(ours.message_id) or ours

@@ -12,8 +12,9 @@ from typing import Any
 
 from functions.common import keys
 from functions.common.clock import to_iso
+from functions.common.dynamo_items import conversation_from, judged_from_item
 from functions.common.dynamo_links import DynamoLinks
-from functions.common.dynamo_store import DynamoStore, conversation_from, judged_from_item
+from functions.common.dynamo_store import DynamoStore
 from functions.common.identity import Link, People
 from functions.common.judgement import Judged, Judgement
 from functions.common.store import Conversation

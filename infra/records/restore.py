@@ -25,7 +25,7 @@ from functions.archive.parts import Filed, filed_from
 from functions.archive.tombstones import Erased, Tombstones
 from functions.common import keys
 from functions.common.clock import to_iso
-from functions.common.dynamo_store import CONVERSATIONS_KEPT, conversation_from, message_item, reply_item
+from functions.common.dynamo_items import CONVERSATIONS_KEPT, conversation_from, message_item, reply_item
 from functions.common.errors import MalformedEnvelope
 from functions.common.message import Message
 from functions.common.store import Conversation

@@ -14,7 +14,8 @@ import pytest
 from moto import mock_aws
 
 from functions.common import keys
-from functions.common.dynamo_store import CONVERSATIONS_KEPT, COUNTERS_KEPT, DynamoStore, UnknownConversation
+from functions.common.dynamo_items import CONVERSATIONS_KEPT
+from functions.common.dynamo_store import COUNTERS_KEPT, DynamoStore, UnknownConversation
 from functions.common.judgement import Firing, Judged, Judgement, Routing, Span
 from functions.common.message import (
     Attachment,

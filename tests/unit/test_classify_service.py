@@ -390,7 +390,7 @@ TYPICAL = "你好,我上周买的空气净化器到现在还没有收到,快递�
 
 
 def test_a_typical_message_and_its_conversation_each_cost_one_write_unit(room: Room) -> None:
-    from functions.common.dynamo_store import DynamoStore, message_item
+    from functions.common.dynamo_items import conversation_item, message_item
 
     openid = "oXyZ1234567890abcdefghijklmn"
     contact = Contact(primary=openid, ids=(ContactId(kind="openid", value=openid, scope="gh_123456789abc"),), locale="zh_CN")
@@ -411,7 +411,7 @@ def test_a_typical_message_and_its_conversation_each_cost_one_write_unit(room: R
     assert item_bytes(to_item(message_item(judged))) <= 1024
     (conversation,) = room.store.conversations.values()
     full = replace(conversation, applied=conversation.applied * 8, name="李雷", hold=("money",))
-    assert item_bytes(to_item({"pk": "C#" + "x" * 16, "sk": "@"} | DynamoStore(None, shards=4)._item(full))) <= 1024  # type: ignore[arg-type]
+    assert item_bytes(to_item({"pk": "C#" + "x" * 16, "sk": "@"} | conversation_item(full, 4))) <= 1024
 
 
 def test_a_refusal_of_the_bus_itself_is_named(room: Room) -> None:
