@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -11,7 +12,7 @@ from bench.imports import imported
 from bench.rig.environment import environment_of, interpreter
 from bench.rig.figures import Figures, aim
 
-COLD_ROUNDS, ROUNDS = 5, 1500
+COLD_ROUNDS, ROUNDS, NONSENSE_ROUNDS = 5, 1500, 3
 TEXT = "请问我的订单什么时候发货?单号1029384756"
 
 
@@ -24,21 +25,26 @@ def measure() -> Figures:
     environment = environment_of("ingest")
     base = "functions.ingest.handler"
     handler = imported(environment, base)
-    rows, slowest = [], 0.0
+    rows, slowest, worst = [], 0.0, 0.0
     for channel in channels:
         runs = [imported(environment, f"{base}, functions.channels.{channel}") for _ in range(COLD_ROUNDS)]
         own = [{name: cost for name, cost in run.items() if name not in handler} for run in runs]
         cold, warm = median(sum(run.values()) for run in own) / 1000, _per_webhook(channel, ACCOUNTS[channel]["demo"])
-        slowest = max(slowest, warm)
-        rows.append((channel, str(len(own[0])), f"{cold:.1f}", f"{warm * 1e6:.0f}"))
+        nonsense = _nonsense(channel)
+        slowest, worst = max(slowest, warm), max(worst, nonsense)
+        rows.append((channel, str(len(own[0])), f"{cold:.1f}", f"{warm * 1e6:.0f}", f"{nonsense * 1000:.0f}"))
     return Figures(
         title="What a channel costs",
         how="modules and milliseconds beyond ingest's own handler: `python -X importtime` from ingest's artifact as it is shipped, "
         f"channels as sources, CPython {interpreter().version}, median of {COLD_ROUNDS}; verify, decode and parse of a signed text, in "
-        f"process, median of {ROUNDS}, CPython {platform.python_version()}",
-        columns=("channel", "modules", "cold ms", "verify + parse µs"),
+        f"process, median of {ROUNDS}, CPython {platform.python_version()}; the same for a mebibyte of nonsense under a right signature, "
+        f"the worst of twelve shapes, best of {NONSENSE_ROUNDS}",
+        columns=("channel", "modules", "cold ms", "verify + parse µs", "nonsense ms"),
         rows=tuple(rows),
-        aims=(aim("slowest verify + parse", slowest * 1000, 0.5, " ms"),),
+        aims=(
+            aim("slowest verify + parse", slowest * 1000, 0.5, " ms"),
+            aim("slowest mebibyte of nonsense", worst * 1000, 50, " ms"),
+        ),
     )
 
 
@@ -63,6 +69,20 @@ def _per_webhook(channel: str, account: dict[str, Any]) -> float:
     for _ in range(50):
         once()
     return median(_timed(once) for _ in range(ROUNDS))
+
+
+def _nonsense(channel: str) -> float:
+    """Seconds that decoding and parsing the worst body of the largest size takes."""
+    from tests.fakes.channel_places import WORST, Desk, largest
+
+    desk = Desk((channel, "demo"))
+    genuine = desk.verified(desk.text())
+
+    def worst(shape: str) -> float:
+        verified = replace(genuine, request=replace(genuine.request, body=largest(shape)))
+        return min(_timed(lambda: desk.read(verified)) for _ in range(NONSENSE_ROUNDS))
+
+    return max(map(worst, WORST))
 
 
 def _timed(once: Any) -> float:

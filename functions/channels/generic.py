@@ -21,6 +21,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_core import PydanticCustomError
 
 from functions.channels.codecs import sightings, strict_json
+from functions.channels.codecs.batch import MAX_ITEMS
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.generic_item import MAX_TEXT, Item, ItemContact, ItemReplyTo
 from functions.channels.contract import (
@@ -132,8 +133,9 @@ class Generic:
         errors: list[ItemError] = []
         fields = payload.verified.credentials.fields
         listed = fields.items(payload.body) if fields else payload.body.get("messages", [payload.body])
-        if not isinstance(listed, list):
-            return ParseResult(errors=(ItemError("not a list", "messages"),))
+        if not isinstance(listed, list) or len(listed) > MAX_ITEMS:
+            reason = "too many" if isinstance(listed, list) else "not a list"
+            return ParseResult(errors=(ItemError(reason, "messages"),))
         for place, raw in enumerate(listed):
             try:
                 read = _read(raw, payload)

@@ -25,6 +25,7 @@ from functions.channels.codecs import (
     wx_menus,
     wx_messages,
 )
+from functions.channels.codecs.batch import MAX_ITEMS
 from functions.channels.codecs.constant_time import unix_time
 from functions.channels.codecs.json_fields import FieldUnreadable
 from functions.channels.codecs.wecom_callback import WecomCallback, WecomCredentials
@@ -153,7 +154,7 @@ def _call(asked: dict[str, Any], credentials: WecomKfCredentials, outbound: Outb
 
 def _page(fields: dict[str, Any], task: PullTask, credentials: WecomKfCredentials, now: datetime) -> PulledPage:
     listed = fields.get("msg_list", [])
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or len(listed) > MAX_ITEMS:
         raise PullFailed("msg_list")
     messages: list[Message] = []
     ignored: list[Ignored] = []

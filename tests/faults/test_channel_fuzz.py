@@ -1,88 +1,23 @@
-"""Every channel on any bytes: a refusal or a result, never a fault; and work that grows with what came, counted in lines, not in time."""
+"""Every channel on any bytes: a refusal or a result, never a fault. What it costs is counted in test_channel_work.py."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.channels import registry
 from functions.channels.codecs import strict_json
-from functions.channels.contract import ParseResult, Payload, RawRequest, Rejected, Verified
+from functions.channels.contract import Rejected
 from functions.common.errors import MalformedPayload
-from functions.common.wire import Inbound, dumps, read_inbound
-from functions.ingest.gateway_event import query_pairs
-from infra.simulators.contract import Webhook
-from infra.simulators.registry import simulator_class
-from tests.fakes.house import ACCOUNTS
+from tests.fakes.channel_places import PLACES, Desk
 from tests.fakes.simulated_platform import NOW
 
-PLACES = [(channel, account) for channel in sorted(ACCOUNTS) for account in ACCOUNTS[channel]]
 every = pytest.mark.parametrize("place", PLACES, ids="/".join)
-
-
-class Desk:
-    """One account of a channel with its simulator."""
-
-    def __init__(self, place: tuple[str, str]) -> None:
-        self.channel, self.account = place
-        settings_ = ACCOUNTS[self.channel][self.account]
-        self.adapter: Any = registry.adapter(self.channel)
-        self.credentials = self.adapter.credentials.model_validate(settings_)
-        self.simulator: Any = simulator_class(self.channel)(self.account, settings_, now=lambda: NOW)
-
-    def text(self, words: str = "你好") -> Webhook:
-        webhook: Webhook = self.simulator.text(self.simulator.person(1), words)
-        return webhook
-
-    def webhooks(self) -> list[Webhook]:
-        """One of each sort that the simulator makes by itself."""
-        person = self.simulator.person(1)
-        batch = (
-            self.simulator.texts([(person, "一"), (self.simulator.person(2), "二")])
-            if hasattr(self.simulator, "texts")
-            else None
-        )
-        odd = self.simulator.unknown(person) if hasattr(self.simulator, "unknown") else None
-        return [found for found in (self.text(), batch, odd) if found is not None]
-
-    def request(self, webhook: Webhook, **changes: Any) -> RawRequest:
-        headers = {name.lower(): value for name, value in webhook.headers.items()}
-        path = f"/webhooks/{self.channel}/{self.account}"
-        came = RawRequest(
-            webhook.method, path, query_pairs(webhook.query), webhook.query, headers, webhook.body, "192.0.2.1", NOW
-        )
-        return replace(came, **changes)
-
-    def verified(self, webhook: Webhook) -> Verified:
-        outcome = self.adapter.verify(self.request(webhook), self.credentials, NOW)
-        assert isinstance(outcome, Verified), outcome
-        return outcome
-
-    def read(self, verified: Verified) -> ParseResult | None:
-        """What ingest makes of a verified webhook; None when it is malformed or a handshake."""
-        try:
-            return self.parsed(self.adapter.decode(verified, self.account))
-        except MalformedPayload:
-            return None
-
-    def parsed(self, payload: Payload) -> ParseResult | None:
-        if self.adapter.handshake(payload) is not None:
-            return None
-        result: ParseResult = self.adapter.parse(payload)
-        for message in result.messages:
-            assert read_inbound(dumps(Inbound(message=message))).message.message_id == message.message_id
-        assert 200 <= self.adapter.acknowledge(payload, result).status < 300
-        return result
-
 
 # --- Any bytes
 
@@ -226,83 +161,7 @@ def test_depth_size_and_lone_surrogates_do_no_harm(place, inside):
         desk.read(replace(genuine, request=replace(genuine.request, body=body)))
 
 
-# --- Work
-
-
-def lines(work: Callable[[], object]) -> int:
-    """How many lines of ours a piece of work executes."""
-    count = 0
-
-    def traced(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        if "/functions/" not in frame.f_code.co_filename:
-            return None
-        count += event == "line"
-        return traced
-
-    before = sys.gettrace()
-    sys.settrace(traced)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
-
-
-WORST: dict[str, Callable[[int], bytes]] = {
-    "brackets": lambda n: b"[" * n,
-    "objects": lambda n: b'{"a":' * n,
-    "fields": lambda n: b"a=b&" * n,
-    "elements": lambda n: b"<xml>" + b"<a>b</a>" * n + b"</xml>",
-    "surrogates": lambda n: b'{"text":"' + b"\\ud83d" * n + b'"}',
-    "spaces": lambda n: b'{"text":"' + b" " * n + b'"}',
-    "nothings": lambda n: b"[" + b"{}," * n + b"{}]",
-    "numbers": lambda n: b'{"events":[' + b"1," * n + b"1]}",
-    "entries": lambda n: b'{"object":"page","entry":[' + b'{"messaging":[{}]},' * n + b"{}]}",
-    "messages": lambda n: b'{"messages":[' + b"{}," * n + b"{}]}",
-}
-
-
-@every
-@pytest.mark.parametrize("shape", WORST)
-def test_four_times_the_bytes_are_at_most_four_times_the_work(place, shape):
-    desk = Desk(place)
-    genuine = desk.verified(desk.text())
-
-    def work(size: int) -> int:
-        body = WORST[shape](size)
-        return lines(lambda: desk.read(replace(genuine, request=replace(genuine.request, body=body))))
-
-    work(1)  # imports
-    small, large = work(100), work(400)
-    assert large <= 4.2 * small + 200
-    assert large <= 60 * len(WORST[shape](400)) + 3000
-
-
-@every
-def test_the_work_of_refusing_does_not_grow_with_what_was_sent(place):
-    desk = Desk(place)
-    genuine = desk.text()
-
-    def work(size: int) -> int:
-        headers = {name.lower(): value + ",v1=x t=1 " * size for name, value in genuine.headers.items()}
-        query = tuple((name, value + "x" * size) for name, value in query_pairs(genuine.query))
-        request = desk.request(genuine, headers=headers, query=query, body=b"\x00" * size)
-        return lines(lambda: desk.adapter.verify(request, desk.credentials, NOW))
-
-    work(1)
-    assert work(4000) <= work(10) + 200
-
-
-@every
-def test_the_work_of_a_batch_is_that_of_its_items(place):
-    desk = Desk(place)
-    if not hasattr(desk.simulator, "texts") or getattr(desk.simulator, "announces", False):
-        pytest.skip("one webhook, one message")
-
-    def work(size: int) -> int:
-        verified = desk.verified(desk.simulator.texts([(desk.simulator.person(n), "你好") for n in range(size)]))
-        return lines(lambda: desk.read(verified))
-
-    work(1)
-    assert work(400) <= 4.2 * work(100)
+@given(text=st.text(st.characters(min_codepoint=0xD700, max_codepoint=0xE100) | st.sampled_from("a😀"), max_size=12))
+def test_surrogates_that_stand_alone_are_replaced_and_pairs_are_one_character(text):
+    wanted = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert strict_json.parse(json.dumps({text: [text]}).encode()) == {wanted: [wanted]}

@@ -291,3 +291,10 @@ def test_whatever_is_rightly_signed_is_read_or_malformed(body):
     result = ADAPTER.parse(payload)
     listed = payload.body.get("messages", [None])
     assert len(result.messages) + len(result.errors) == (len(listed) if isinstance(listed, list) else 1)
+
+
+def test_a_thousand_items_are_taken_and_more_are_one_error() -> None:
+    items = [simulator().item("u1", text="hi") for _ in range(1000)]
+    assert len(parse(simulator().batch(items)).messages) == 1000
+    result = parse(simulator().batch([*items, items[0]]))
+    assert not result.messages and [error.reason for error in result.errors] == ["too many"]

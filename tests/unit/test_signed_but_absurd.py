@@ -177,3 +177,9 @@ def test_a_thousand_items_are_a_thousand_outcomes(account):
     good = full_items(account)[0]
     result = read(account, enveloped(account, [good, None] * 500))
     assert (len(result.messages), len(result.errors)) == (500, 500)
+
+
+@pytest.mark.parametrize("account", [MESSENGER, INSTAGRAM, WHATSAPP, LINE], ids=lambda account: account.channel)
+def test_more_than_a_thousand_items_are_one_error(account):
+    result = read(account, enveloped(account, [{}] * 1001))
+    assert not result.messages and [error.reason for error in result.errors] == ["too many"]

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from functions.channels.codecs import json_fields
+from functions.channels.codecs.batch import MAX_ITEMS
 from functions.channels.codecs.custom_signature import Section
 from functions.channels.codecs.generic_item import MAX_NAME, MAX_TEXT
 from functions.channels.codecs.platform_time import believable
@@ -120,13 +121,13 @@ class CustomFields(Section):
 
 
 def _entries(node: Any, steps: list[str]) -> Iterator[list[Any]]:
-    """Every list at the end of a path with stars in it."""
+    """Every list at the end of a path with stars in it; none behind a star on a list of more than `MAX_ITEMS`."""
     if not steps:
         if isinstance(node, list):
             yield node
         return
     if steps[0] == "*":
-        for inner in node if isinstance(node, list) else ():
+        for inner in node if isinstance(node, list) and len(node) <= MAX_ITEMS else ():
             yield from _entries(inner, steps[1:])
     else:
         yield from _entries(step(node, steps[0]), steps[1:])

@@ -34,7 +34,7 @@ SILENT = frozenset({"script", "style", "head", "title"})
 
 _ADDRESS = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,255}")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
-_MACHINE = re.compile(r"(mailer-daemon|postmaster|no-?reply|do-?not-?reply|bounces?)([+.-].*)?@.*", re.IGNORECASE)
+_MACHINE = re.compile(r"(mailer-daemon|postmaster|no-?reply|do-?not-?reply|bounces?)([+.-].{0,320})?@.{0,320}", re.IGNORECASE)
 _BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 # What stands in a mailing of which nobody waits for an answer.
 _OF_MACHINES = ("list-id", "list-unsubscribe", "x-auto-response-suppress", "x-autoreply", "x-autorespond", "feedback-id")

@@ -18,7 +18,7 @@ from functions.common.message import Attachment, Interactive, Kind
 # Subtypes that a person's message may have; every other subtype is an event about a message, or about the channel.
 WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 
-_MENTION = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^>]*)?>")
+_MENTION = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]{0,200})?>")
 _MEDIA_KINDS: dict[str, Kind] = {"image": "image", "audio": "voice", "video": "video"}
 
 

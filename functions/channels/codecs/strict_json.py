@@ -1,4 +1,4 @@
-"""JSON from outside: the whole body or nothing, UTF-8 only, of bounded depth, with text that can be stored.
+"""JSON from outside: the whole body or nothing, UTF-8 only, of bounded size and depth, with text that can be stored.
 
 A lenient reader that skips what it cannot decode turns a length-extended signature into a forged message (trap T4).
 """
@@ -11,14 +11,26 @@ from typing import Any, NoReturn
 
 from functions.common.errors import MalformedPayload
 
+MAX_BYTES = 4 * 1024 * 1024  # a pulled page; ingest takes a quarter of it
+# Objects and lists are what costs time, in reading and after it. The largest batch of any platform, Meta's of a thousand, has some 8,000.
+MAX_CONTAINERS = 20_000
+
+# So many of them, and what stands between: texts count as one. In linear time: what was taken is never given back.
+_TOO_MANY = re.compile(
+    rb'(?:(?:[^{\["]++|"(?:[^"\\]++|\\.)*+")*+[{\[]){%d}+' % (MAX_CONTAINERS + 1),
+    re.DOTALL,
+)
+_LONE = re.compile("[\ud800-\udfff]+")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse(body: bytes) -> Any:
     """The JSON value of a body; `MalformedPayload` otherwise. Lone surrogates become U+FFFD."""
+    if len(body) > MAX_BYTES or _too_many(body):
+        raise MalformedPayload("JSON: too large, or too many objects and lists")
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
-        return _paired(value) if _SURROGATE_ESCAPE.search(body) else value
+        return _storable(value) if _SURROGATE_ESCAPE.search(body) else value
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {type(error).__name__}") from None
 
@@ -31,15 +43,21 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def _too_many(body: bytes) -> bool:
+    """Whether more objects and lists begin in a body than may; those that stand in texts do not count."""
+    return body.count(b"{") + body.count(b"[") > MAX_CONTAINERS and _TOO_MANY.match(body) is not None
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity are not JSON
 
 
-def _paired(value: Any) -> Any:
+def _storable(value: Any) -> Any:
+    """The value with U+FFFD in the place of each surrogate that stands alone: the reader has joined the pairs."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _LONE.sub(lambda lone: "\ufffd" * len(lone.group()), value)
     if isinstance(value, list):
-        return [_paired(item) for item in value]
+        return [_storable(item) for item in value]
     if isinstance(value, dict):
-        return {_paired(key): _paired(item) for key, item in value.items()}
+        return {_storable(key): _storable(item) for key, item in value.items()}
     return value
