@@ -18,11 +18,20 @@ from functions.common.wire import ReplyTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a language model said of a case: the entry of faq.yaml that fits, and a reply in its own words; each may be None."""
+
+    model: str
+    pick: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One message that asks for a decision. `conversation` is None while classify has not written it yet.
 
     `backlog` is how many conversations wait for the message's team, None where nobody counted; `later` are the messages that the contact
-    has sent since, in order.
+    has sent since, in order; `draft` is what a language model said, where one was asked.
     """
 
     task: ReplyTask
@@ -32,6 +41,7 @@ class Case:
     stops: Stops = NOTHING
     backlog: int | None = None
     later: tuple[Judged, ...] = ()
+    draft: Draft | None = None
 
     @property
     def judged(self) -> Judged:

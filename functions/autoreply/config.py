@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from functions.autoreply.commands import Command, compiled
 from functions.autoreply.faq import read_faq
 from functions.autoreply.outgoing import read_outgoing
-from functions.autoreply.replybook import Cap, Limits, Notices, QuietHours, ReplyBook, ReplyPolicy
+from functions.autoreply.replybook import Cap, Drafts, Limits, Notices, QuietHours, ReplyBook, ReplyPolicy
 from functions.autoreply.templates import Template, TemplateInvalid, Texts, variables_of
 from functions.common.bundle import Bundle
 from functions.common.calendar import read_calendars
@@ -165,18 +165,25 @@ class _Limits(_Model):
     attempts: Annotated[int, Field(strict=True, ge=1, le=QUEUE_TRIES)]
 
 
+class _Drafts(_Model):
+    send_picks: Annotated[bool, Field(strict=True)] = False
+    send_for: tuple[Name, ...] = ()
+
+
 class _Replies(_Model):
     templates: dict[Name, _Template]
     commands: tuple[_Command, ...] = ()
     notices: _Notices
     limits: _Limits
     quiet_hours: tuple[_QuietHours, ...] = ()
+    drafts: _Drafts = _Drafts()
 
     @model_validator(mode="after")
     def _can_be_sent(self) -> _Replies:
         commands = [command.command() for command in self.commands]
         named = [(f"notices.{use}", name) for use, name in self.notices.model_dump().items()]
         named += [(f"commands.{command.name}", command.reply) for command in commands]
+        named += [("drafts.send_for", name) for name in self.drafts.send_for]
         missing = sorted(f"{where}: no template {name}" for where, name in named if name not in self.templates)
         if missing:
             raise ValueError("; ".join(missing))
@@ -208,6 +215,7 @@ def read_replies(section: Any) -> ReplyBook:
         limits=_limits(replies.limits),
         commands=tuple(said.command() for said in replies.commands),
         quiet_hours=tuple(said.hours() for said in replies.quiet_hours),
+        drafts=Drafts(**replies.drafts.model_dump()),
     )
 
 

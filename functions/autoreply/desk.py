@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from functions.autoreply.breaker import Breaker
+from functions.autoreply.case import Case, Decision, Draft
 from functions.autoreply.replybook import ReplyPolicy
 from functions.autoreply.stops import NOTHING, Stops
 from functions.channels.contract import Outbound
@@ -41,7 +42,8 @@ class ConversationAwaited(Postponed):
 class Desk:
     """What autoreply needs. `outbound` makes the way out for (channel, account, message id).
 
-    `stops()` says what an operator has stopped, `backlog(team)` how many conversations wait for a team (None: nobody knows).
+    `stops()` says what an operator has stopped, `backlog(team)` how many conversations wait for a team (None: nobody knows),
+    `drafter(case, decision)` what a language model says of a case (None where there is none).
     """
 
     store: Store
@@ -53,3 +55,4 @@ class Desk:
     stops: Callable[[], Stops] = lambda: NOTHING
     backlog: Callable[[str], int | None] = lambda _: None
     breaker: Breaker = field(default_factory=Breaker)
+    drafter: Callable[[Case, Decision], Draft | None] = lambda *_: None

@@ -12,8 +12,8 @@ from functions.common.lambda_context import LambdaContext
 from functions.common.sqs_batch import Record, run_fifo_batch
 from functions.common.wire import read_reply_task
 
-# Two token calls and two sends, each at its time limits: a reply that is begun must be able to end.
-ONE_REPLY_MS = 30_000
+# A draft, two token calls and two sends, each at its time limits: a reply that is begun must be able to end.
+ONE_REPLY_MS = 34_000
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.autoreply.case import Candidate, Case, Step
 from functions.autoreply.commands import command_in
 from functions.autoreply.reasons import Reason
+from functions.autoreply.wording import Wording, worded
 from functions.common.judgement import Judgement
 
 
@@ -22,7 +25,17 @@ def keyword(case: Case) -> Candidate | None:
     name, greeting = case.judged.routing.reply, case.policy.book.notices.greeting
     if name is None or case.judged.judgement.wants_human or (case.task.first_contact and name == greeting):
         return None
-    return Candidate(reason=Reason.KEYWORD, template=name)
+    return _drafted(case, name) or Candidate(reason=Reason.KEYWORD, template=name)
+
+
+def _drafted(case: Case, name: str) -> Candidate | None:
+    """The reply in a language model's words, where an operator lets it word this one, its template stands, and the text may go out."""
+    draft, candidate = case.draft, Candidate(reason=Reason.KEYWORD, template=name)
+    if draft is None or draft.text is None or name not in case.policy.book.drafts.send_for:
+        return None
+    if not isinstance(worded(case, candidate), Wording) or case.policy.outgoing.objections(draft.text):
+        return None
+    return replace(candidate, text=draft.text, detail=f"drafted by {draft.model}")
 
 
 def faq(case: Case) -> Candidate | None:
@@ -32,8 +45,19 @@ def faq(case: Case) -> Candidate | None:
         return None
     found = known.answer(text, case.language)
     if found is None:
-        return None
+        return _picked(case)
     return Candidate(reason=Reason.FAQ, template=found.name, text=found.text, detail=f"{found.score:.2f} {found.matched}")
+
+
+def _picked(case: Case) -> Candidate | None:
+    """The entry that a language model picked, where an operator lets that go out."""
+    known, draft = case.policy.faq, case.draft
+    if known is None or draft is None or draft.pick is None or not case.policy.book.drafts.send_picks:
+        return None
+    text = known.text(draft.pick, case.language)
+    if text is None:
+        return None
+    return Candidate(reason=Reason.FAQ, template=draft.pick, text=text, detail=f"picked by {draft.model}")
 
 
 def may_be_looked_up(said: Judgement) -> bool:

@@ -36,6 +36,7 @@ _LOGGED = {
 
 def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
     """The record of a decision, before anything came of it."""
+    suggested = suggestions(case)
     beside = answer_of(case.policy.book, decision.template, decision.text or "", case.language)
     return Reply(
         message_id=case.message.message_id,
@@ -49,7 +50,8 @@ def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
         attempts=1 if state == "reserved" else 0,
         bundle=case.policy.bundle,
         detail=decision.detail or (f"with {' '.join(decision.beside)}" if decision.beside else None),
-        suggestions=tuple(each.mark() for each in suggestions(case)),
+        suggestions=tuple(each.mark() for each in suggested),
+        draft=next((each.text for each in suggested if each.source == "draft"), None),
         buttons=beside.buttons,
         image_url=beside.image_url,
         suppressed=tuple(f"{each.reason} {each.template} {each.because}" for each in decision.suppressed),

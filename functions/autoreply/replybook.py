@@ -70,6 +70,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drafts:
+    """What of a language model's words goes out unreviewed: its picks from faq.yaml, and its wording of some templates."""
+
+    send_picks: bool = False
+    send_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyBook:
     """config/replies.yaml, checked."""
 
@@ -78,6 +86,7 @@ class ReplyBook:
     limits: Limits
     commands: tuple[Command, ...] = ()
     quiet_hours: tuple[QuietHours, ...] = ()
+    drafts: Drafts = Drafts()
 
     @property
     def names(self) -> tuple[str, ...]:

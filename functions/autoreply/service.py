@@ -91,6 +91,9 @@ def _may_be_recorded(case: Case) -> bool:
 def _answer(case: Case, desk: Desk, *, last_try: bool, over: Reply | None = None) -> Reply:
     """Decide, and do what was decided. `over`: the record that says that the message was left to another one, which this replaces."""
     decision = decide(case)
+    if (draft := desk.drafter(case, decision)) is not None:
+        case = replace(case, draft=draft)
+        decision = decide(case)
     _warn(case, decision, desk)
     if decision.text is None:
         return _leave(case, decision, desk, over)

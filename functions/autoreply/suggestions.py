@@ -28,7 +28,9 @@ LIKE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A reply's text and where it comes from: `source` is rule, faq or template; `score` how well it fits, 0…1."""
+    """A reply's text and where it comes from: `source` is rule, faq, draft (then `name` is the model's) or template; `score` how well it
+    fits, 0…1.
+    """
 
     source: str
     name: str
@@ -64,7 +66,7 @@ def remade(case: Case, marks: tuple[str, ...]) -> tuple[Suggestion, ...]:
 
 def fits(case: Case, said: Suggestion) -> bool:
     """Whether the text may go out, and in as many of the platform's messages as are left and as the platform can show."""
-    message, template = case.message, said.name if said.source != "faq" else None
+    message, template = case.message, said.name if said.source in ("rule", "template") else None
     if case.policy.outgoing.objections(said.text):
         return False
     adapter, left = registry.adapter(message.channel), left_for_people(case)
@@ -84,6 +86,10 @@ def _sources(case: Case) -> Iterator[Suggestion]:
     for template in dict.fromkeys(filter(None, (routing.reply, *routing.suggest))):
         if said := _again(case, "rule", template, "1.00"):
             yield said
+    if case.draft and case.draft.pick and (said := _again(case, "faq", case.draft.pick, "0.90")):
+        yield said
+    if case.draft and (said := _again(case, "draft", case.draft.model, "0.50")):
+        yield said
     for like in faq.like(text, case.language, floor=LIKE, most=2 * MOST) if faq and text else ():
         if said := _again(case, "faq", like.name, f"{like.score:.2f}"):
             yield said
@@ -92,7 +98,10 @@ def _sources(case: Case) -> Iterator[Suggestion]:
 
 
 def _again(case: Case, source: str, name: str, score: str) -> Suggestion | None:
-    if source == "faq":
+    text: str | None
+    if source == "draft":
+        text = case.draft.text if case.draft else None
+    elif source == "faq":
         text = case.policy.faq.text(name, case.language) if case.policy.faq else None
     else:
         wording = worded(case, Candidate(reason=Reason.KEYWORD, template=name))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from functions.autoreply.backlog import Backlog
 from functions.autoreply.breaker import Breaker
+from functions.autoreply.case import Case, Decision, Draft
 from functions.autoreply.circuit_board import CircuitBoard
 from functions.autoreply.config import read_policy
 from functions.autoreply.desk import Desk
@@ -53,6 +54,7 @@ def desk() -> Desk:
         telemetry=telemetry,
         stops=StopBoard(table, system_clock).current,
         breaker=Breaker(CircuitBoard(table)),
+        drafter=_drafter(settings, table, telemetry),
         backlog=_while_nobody_is_there(policies.current, Backlog(table, shards=settings.index_shards, clock=system_clock)),
     )
 
@@ -63,6 +65,19 @@ def _while_nobody_is_there(policy: Callable[[], ReplyPolicy], backlog: Backlog) 
         return None if policy().calendar_of(team).is_open(system_clock()) else backlog.of(team)
 
     return waiting
+
+
+def _drafter(settings: Settings, table: Table, telemetry: Telemetry) -> Callable[[Case, Decision], Draft | None]:
+    if not settings.draft_model_id:
+        return lambda *_: None
+    # Here, not above: nothing of it is loaded where no model is named.
+    from functions.autoreply.drafting import Drafter
+    from functions.common.budget import DayBudget
+    from functions.common.language_model import READ_SECONDS, LanguageModel
+
+    model = LanguageModel(client("bedrock-runtime", read_seconds=READ_SECONDS, tries=1), settings.draft_model_id)
+    budget = DayBudget(table, "autoreply.drafts", settings.drafts_per_day, clock=system_clock)
+    return Drafter(model, budget, telemetry, system_clock)
 
 
 @cache

@@ -126,7 +126,7 @@ class Reply:
     `state` unknown: the platform may or may not have delivered it; a person has been told. A long reply goes out in several `parts`, of
     which the platform has certainly taken the first `sent_parts`: `failed` with some of them sent is half an answer, and `halted` names
     the reason (and the scope) that forbade the rest. `left_to` names the later message whose answer was to answer this one. `buttons` and
-    `image_url` are what the template has beside its text.
+    `image_url` are what the template has beside its text. `draft` is the text of a suggestion that a language model made.
     """
 
     message_id: str
@@ -150,6 +150,7 @@ class Reply:
     sent_parts: int = 0
     halted: str | None = None
     left_to: str | None = None
+    draft: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

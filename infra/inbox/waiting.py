@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from functions.autoreply.case import Case
+from functions.autoreply.case import Case, Draft
 from functions.autoreply.replybook import ReplyPolicy
 from functions.autoreply.suggestions import Suggestion, remade
 from functions.common.judgement import Judged
@@ -56,8 +56,10 @@ def suggested(
 ) -> tuple[Suggestion, ...]:
     """What was suggested for a message, with texts as of now."""
     record = store.reply(judged.message.message_id)
-    case = Case(task=ReplyTask(judged=judged, first_contact=False), conversation=conversation, policy=policy, now=now)
-    return remade(case, record.suggestions) if record else ()
+    if record is None:
+        return ()
+    task, draft = ReplyTask(judged=judged, first_contact=False), Draft(model="", text=record.draft)
+    return remade(Case(task=task, conversation=conversation, policy=policy, now=now, draft=draft), record.suggestions)
 
 
 def _urgency(conversation: Conversation) -> tuple[int, int, datetime]:

@@ -178,6 +178,14 @@ def test_a_service_that_may_be_asked_for_advice_is_granted_only_where_it_is_name
             assert "*" not in as_list(statement["Resource"]), statement
 
 
+def test_a_language_model_may_be_asked_for_drafts_only_where_it_is_named():
+    (policy,) = [policy for name, policy in of_type("AWS::IAM::Policy").items() if name.startswith("Autoreply")]
+    assert granted_by({"only": policy}) == {"only": {"bedrock:InvokeModel"}}
+    assert (policy["Condition"], policy["Properties"]["Roles"]) == ("DraftsReplies", [{"Ref": "AutoreplyFunctionRole"}])
+    for statement in statements_of(policy["Properties"]):
+        assert "*" not in as_list(statement["Resource"]), statement
+
+
 def test_a_second_copy_is_granted_only_where_there_is_one_and_there_only():
     policies = {name: policy for name, policy in of_type("AWS::IAM::Policy").items() if name.startswith("Archive")}
     kept = {

@@ -42,6 +42,7 @@ NOBODYS = {
     "T#channel#account token": "a platform's key to an account",
     "L#channel#account yyyymmddHH": "a number",
     "U#classify.adviser yyyymmdd": "a number",
+    "U#autoreply.drafts yyyymmdd": "a number",
     "A#yyyymm dd#part": "counts, times and hashes of a part",
     "A#pending part": "a part's name",
     "A#removals key": "a part's name",

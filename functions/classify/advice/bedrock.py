@@ -1,7 +1,4 @@
-"""A language model in Amazon Bedrock, asked by its Converse API.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
-"""
+"""A language model in Amazon Bedrock that fills in the label sheet."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ from typing import Any
 
 from functions.classify.advice.label_sheet import QUESTION, read_labels
 from functions.classify.advice.panel import Answer, AnswerInvalid
-from functions.common.errors import aws_faults
+from functions.common.language_model import READ_SECONDS, LanguageModel, NoWholeAnswer
 
-READ_SECONDS = 3.0
+__all__ = ["READ_SECONDS", "BedrockModel"]
 _MOST_TOKENS = 300
 
 
@@ -26,22 +23,7 @@ class BedrockModel:
 
     def answer(self, text: str) -> Answer:
         """The model's labels; `AnswerInvalid` for anything but one whole object, `Unavailable` when there is no answer in time."""
-        with aws_faults("Converse"):
-            answer = self.client.converse(
-                modelId=self.version,
-                system=[{"text": QUESTION}],
-                messages=[{"role": "user", "content": [{"text": text}]}],
-                inferenceConfig={"maxTokens": _MOST_TOKENS, "temperature": 0.0},
-            )
-        return read_labels(_text(answer))
-
-
-def _text(answer: dict[str, Any]) -> str:
-    if answer.get("stopReason") != "end_turn":
-        raise AnswerInvalid("the answer did not come to its end")
-    try:
-        (block,) = answer["output"]["message"]["content"]
-        text = block["text"]
-    except (KeyError, TypeError, ValueError):
-        raise AnswerInvalid("the answer is not one text") from None
-    return str(text)
+        try:
+            return read_labels(LanguageModel(self.client, self.version).said(QUESTION, text, most_tokens=_MOST_TOKENS))
+        except NoWholeAnswer as reason:
+            raise AnswerInvalid(str(reason)) from None
