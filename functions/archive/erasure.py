@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -58,13 +58,16 @@ class CopyUnreached(NotYetErased):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eraser:
-    """`people` knows the links between conversations; `step` hears of each stage, for a progress bar."""
+    """`people` knows the links between conversations; `step` hears of each stage, and `watch` sees the parts that are read in it pass: for
+    somebody who waits.
+    """
 
     cabinet: Cabinet
     table: Table
     people: People
     holds: Holds
     step: Callable[[str], None] = lambda _: None
+    watch: Callable[[list[Manifest]], Iterable[Manifest]] = lambda parts: parts
 
     def found(self, parties: tuple[Party, ...], *, until: datetime) -> Counter[str]:
         """How much is held about these conversations, of what was received until then, by kind. Reads every part of their channels."""
@@ -74,7 +77,7 @@ class Eraser:
             counts["memberships"] += self._memberships(party.conv)
         counts["campaigns"] = sum(1 for _ in floods.sent_by(self.table, _convs(parties), until))
         wanted = is_of(_convs(parties), until)
-        for manifest in self._parts(parties, until):
+        for manifest in self.watch(self._parts(parties, until)):
             count = sum(map(wanted, lines(self.cabinet.bucket.whole(manifest))))
             counts.update({"archived_messages": count, "parts": count > 0})
         return +counts
@@ -230,7 +233,7 @@ class Eraser:
         Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000).take_over()
         rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=run, now=now)
         unwanted = is_of(_convs(parties), until)
-        for manifest in self._parts(parties, until):
+        for manifest in self.watch(self._parts(parties, until)):
             rewriter.without(manifest, unwanted)
 
 

@@ -61,10 +61,12 @@ def restore(
         catalogue = catalogue_of(known, bucket)
         relisted = _relisted(catalogue, shards, now, wanted=from_manifests, dry_run=dry_run)
         manifests = _manifests(catalogue, wanted, now)
+        if relisted is not None and dry_run:
+            manifests += [manifest for manifest in relisted.parts if _may_hold(manifest, wanted)]
         tombstones, keep = Tombstones(known, catalogue.bucket), timedelta(days=keep_days)
         restorer = Restorer(known, catalogue, now=now, tombstones=tombstones, keep=keep, dry_run=dry_run, writers=writers)
         done = restorer.restore(wanted, told(manifests, "parts", total=len(manifests)))
-    ledger = {} if relisted is None else {"ledger": asdict(relisted)}
+    ledger = {} if relisted is None else {"ledger": relisted.told()}
     say(asdict(done) | ledger, _words(done, relisted, dry_run), as_json=as_json)
 
 
@@ -96,12 +98,17 @@ def _manifests(catalogue: Catalogue, wanted: Wanted, now: datetime) -> list[Mani
     return list(catalogue.parts(first, last, (wanted.channel,) if wanted.channel else ()))
 
 
+def _may_hold(manifest: Manifest, wanted: Wanted) -> bool:
+    in_time = wanted.period is None or (manifest.first < wanted.period.until and manifest.last >= wanted.period.since)
+    return in_time and wanted.channel in (None, manifest.channel)
+
+
 def _words(done: Restored, relisted: Relisted | None, dry_run: bool) -> str:
     """The outcome in one line."""
     verb = "would be restored" if dry_run else "restored"
     said = []
     if relisted is not None:
-        said += [f"{relisted.parts} parts back in the ledger"]
+        said += [f"{len(relisted.parts)} parts {'would be ' if dry_run else ''}back in the ledger"]
         said += [f"{relisted.replaced} are to go, for others took their place"] if relisted.replaced else []
         said += [f"{len(relisted.missing)} are not in the bucket ({relisted.missing[0]} …)"] if relisted.missing else []
     said += [f"{done.messages} messages {verb}, {done.replies} replies with them, from {done.parts} parts"]

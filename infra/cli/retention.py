@@ -42,6 +42,7 @@ def preview(
     from functions.common.aws import client
     from functions.common.clock import system_clock
     from infra.cli.bundle import read_sections
+    from infra.records.progress import ticks
     from infra.records.quiet import OnStderr
 
     with one_line():
@@ -55,7 +56,8 @@ def preview(
             retention=policy,
             telemetry=OnStderr(),
         )
-        swept = sweep.preview(now)
+        with ticks("parts") as seen:
+            swept = sweep.preview(now, seen)
         told = {"removed": dict(swept.removed), "kept": dict(swept.kept), "parts": swept.parts}
     say(told, _words(swept), as_json=as_json)
 

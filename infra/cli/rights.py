@@ -153,9 +153,17 @@ def _cabinet(table: str, bucket: str, shards: int, named: Iterable[str] = ()) ->
 def _eraser(table: str, archive: Cabinet) -> Eraser:
     from functions.archive.erasure import Eraser
     from functions.archive.holds import Holds
+    from infra.records.progress import told
 
     known = table_of(table)
-    return Eraser(cabinet=archive, table=known, people=people_of(table), holds=Holds(known), step=_step)
+    return Eraser(
+        cabinet=archive,
+        table=known,
+        people=people_of(table),
+        holds=Holds(known),
+        step=_step,
+        watch=lambda parts: told(parts, "parts", total=len(parts)),
+    )
 
 
 def _step(stage: str) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from functions.archive.bucket import manifest_object_key
 from functions.archive.manifests import REMOVALS_PK, Manifest, manifest_from
@@ -29,9 +30,13 @@ _AT_ONCE = 8
 class Relisted:
     """`parts` came back into the ledger; `replaced` ones are to go; `missing` are keys of parts of which there is a manifest only."""
 
-    parts: int = 0
+    parts: list[Manifest] = field(default_factory=list)
     replaced: int = 0
     missing: list[str] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        """The same in numbers, but for what is missing."""
+        return {"parts": len(self.parts), "replaced": self.replaced, "missing": self.missing}
 
 
 class LostLedger:
@@ -69,7 +74,7 @@ class LostLedger:
                 if not dry_run:
                     self._ledger.note_removal(manifest, run)
             else:
-                done.parts += 1
+                done.parts.append(manifest)
                 if not dry_run:
                     marked = unfiled is None or manifest.last < unfiled
                     self._ledger.relist(replace(manifest, state="done" if marked else "committed"), run)

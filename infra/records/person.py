@@ -33,6 +33,7 @@ from functions.common.telemetry import Telemetry
 from functions.common.vault import SealBroken, Vault
 from functions.common.wire import dumps, plain
 from infra.records.errors import RecordsFault
+from infra.records.progress import told
 from infra.records.second_copies import SecondCopies
 
 _MODE = 0o100600
@@ -197,11 +198,12 @@ class Dossier:
     def _lines(self, parties: tuple[Party, ...]) -> Iterator[Any]:
         wanted = tuple(f'"message_id":"{party.conv}.'.encode() for party in parties)
         channels, last = {party.channel for party in parties}, (self._now + timedelta(days=1)).date().isoformat()
-        for manifest in self._archive.ledger.committed(self._archive.bucket.first_day() or last, last):
-            if manifest.channel in channels:
-                for line in lines(self._archive.bucket.whole(manifest)):
-                    if any(mark in line for mark in wanted):
-                        yield json.loads(line)
+        parts = self._archive.ledger.committed(self._archive.bucket.first_day() or last, last)
+        mine = [manifest for manifest in parts if manifest.channel in channels]
+        for manifest in told(mine, "parts", total=len(mine)):
+            for line in lines(self._archive.bucket.whole(manifest)):
+                if any(mark in line for mark in wanted):
+                    yield json.loads(line)
 
 
 def zipped(members: Iterator[tuple[str, Iterator[bytes]]], *, password: str, made_at: datetime) -> Iterator[bytes]:

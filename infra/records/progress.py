@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
 from typing import IO, TypeVar
 
 T = TypeVar("T")
@@ -19,7 +21,7 @@ def told(
     size: Callable[[T], int] = lambda _: 1,
     stream: IO[str] | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """The same things, one at a time, while people are told how many are done. `size` is what one of them counts for in `total`."""
     stream = stream or sys.stderr
     if stream.isatty():
@@ -27,7 +29,20 @@ def told(
     return _lines(work, what, total, size, say=lambda line: print(line, file=stream, flush=True), clock=clock)
 
 
-def _bar(work: Iterable[T], what: str, total: int | None, size: Callable[[T], int], stream: IO[str]) -> Iterator[T]:
+@contextmanager
+def ticks(what: str) -> Iterator[Callable[[object], None]]:
+    """The same for work that calls what it is given each time that something is done."""
+    passing = told(repeat(None), what)
+    next(passing)
+    try:
+        yield lambda _: next(passing)
+    finally:
+        passing.close()
+
+
+def _bar(
+    work: Iterable[T], what: str, total: int | None, size: Callable[[T], int], stream: IO[str]
+) -> Generator[T, None, None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,7 +62,7 @@ def _lines(
     *,
     say: Callable[[str], None],
     clock: Callable[[], float],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     done, said = 0, clock()
     for item in work:
         yield item

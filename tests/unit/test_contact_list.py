@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -91,3 +93,20 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     except ListInvalid:
         return
     assert found.lines == found.numbers + found.ids + found.repeated + found.empty + found.misread.total()
+
+
+def test_what_a_long_list_takes_grows_with_its_contacts_and_it_is_read_twice(tmp_path: Path) -> None:
+    lines = 40_000
+    source, target = tmp_path / "many.csv", tmp_path / "list"
+    with source.open("w", encoding="utf-8") as out:
+        out.writelines(f"+8613{n:09d}\n" if n % 10 else "谁知道\n" for n in range(lines))
+    opened = Path.open
+    with mock.patch.object(Path, "open", autospec=True, side_effect=opened) as opening:
+        tracemalloc.start()
+        found = read_contacts(source, target)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert (found.numbers, found.misread.total(), found.lines) == (lines * 9 // 10, lines // 10, lines)
+    assert [call.args[0] for call in opening.call_args_list].count(source) == 2  # for its encoding, and line by line
+    # A million numbers: a hundred and some megabytes, however long their lines are.
+    assert peak / found.numbers < 180
