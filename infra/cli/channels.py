@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,29 +67,32 @@ def test(
     chosen = [name for name in sorted(accounts) if account in accounts[name]] if channel == "all" else [channel]
     if channel != "all" and account not in accounts.get(channel, {}):
         sys.exit(f"postroom: {credentials.name} has no account {channel}/{account}")
-    console, failed = Console(width=None if sys.stdout.isatty() else 120, highlight=False), 0
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    seen: Counter[str] = Counter()
     with PoolManager() as http:
         for name in chosen:
             try:
                 simulator = simulator_class(name)(account, accounts[name][account])
-                failed += _tested(console, simulator, address(http, url, name, account, simulator.patience.timeout))
+                seen += _tested(console, simulator, address(http, url, name, account, simulator.patience.timeout))
             except AddressUnreachable as problem:
                 sys.exit(f"postroom: {problem}")
-    if failed:
+    if len(chosen) > 1:
+        console.print(f"{len(chosen)} channels: {', '.join(f'{count} {outcome}' for outcome, count in sorted(seen.items()))}")
+    if seen["failed"]:
         raise typer.Exit(1)
 
 
-def _tested(console: Any, simulator: Any, at: Address) -> int:
+def _tested(console: Any, simulator: Any, at: Address) -> Counter[str]:
     from infra.conformance.cases import Bench, verdicts
 
     bench = Bench(simulator, at, first_person=int(time.time() * 10) % 10**6)
-    table, failed = _table(f"{at.channel}/{at.account} at {at.url}", "case", "outcome", "seen"), 0
+    table, seen = _table(f"{at.channel}/{at.account} at {at.url}", "case", "outcome", "seen"), Counter[str]()
     for verdict in verdicts(bench):
-        failed += verdict.outcome == "failed"
+        seen[verdict.outcome] += 1
         colour = {"passed": "green", "failed": "red"}.get(verdict.outcome, "dim")
         table.add_row(verdict.case, f"[{colour}]{verdict.outcome}[/]", verdict.detail)
     console.print(table)
-    return failed
+    return seen
 
 
 def _table(title: str, *columns: str) -> Table:

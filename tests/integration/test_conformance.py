@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,3 +123,12 @@ def test_the_list_names_every_channel() -> None:
 def test_the_table_in_the_document_is_what_the_code_does() -> None:
     page = Path(matrix.PAGE).read_text(encoding="utf-8")
     assert matrix.written(page) == page, "run `python -m infra.conformance.matrix`"
+
+
+def test_all_channels_together_end_in_one_line_of_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([Counter({"passed": 3}), Counter({"passed": 2, "failed": 1})] + [Counter({"does not apply": 1})] * 50)
+    monkeypatch.setattr("infra.cli.channels._tested", lambda *_: next(seen))
+    with answering(200) as url:
+        result = runner.invoke(app, ["channels", "test", "all", "--url", url])
+    assert result.exit_code == 1
+    assert result.output.strip().endswith(f"{len(CHANNELS)} channels: {len(CHANNELS) - 2} does not apply, 1 failed, 5 passed")
