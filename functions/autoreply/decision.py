@@ -143,14 +143,11 @@ def _together(case: Case, decision: Decision) -> Decision:
     for each, its_own in later:
         if decision.reason in ANSWERS and not is_courtesy(its_own.reason, each):
             texts.setdefault(its_own.text, its_own.template)
+    if len(texts) == 1:
+        return decision
     both = "\n\n".join(text for text in texts if text)
     refused = case.policy.outgoing.objections(whole(case, decision.template, both))
-    if (
-        len(texts) == 1
-        or len(both) > LONGEST_TOGETHER
-        or refused
-        or too_many_parts(case, decision.template, both, counted(case))
-    ):
+    if refused or len(both) > LONGEST_TOGETHER or too_many_parts(case, decision.template, both, counted(case)):
         return decision
     return replace(decision, text=both, beside=tuple(name for name in list(texts.values())[1:] if name))
 

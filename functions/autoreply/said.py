@@ -40,7 +40,8 @@ def enough_said(case: Case, said: list[Said]) -> Silence | None:
 def is_echo(case: Case, said: list[Said]) -> bool:
     """Whether the message is word for word what we said here lately; what people may well say, too, is short."""
     text = case.message.text or ""
-    return len(skeleton(text)) >= SHORT and any(each.text == sign(text) for each in said if each.kind != "p")
+    ours = {each.text for each in said if each.kind != "p"}
+    return bool(ours) and len(skeleton(text)) >= SHORT and sign(text) in ours
 
 
 def too_many_parts(case: Case, template: str | None, text: str, said: list[Said]) -> Reason | None:
@@ -72,16 +73,16 @@ def said_already(case: Case, candidate: Candidate, text: str | None, said: list[
     # A receipt says no more than a notice did.
     if candidate.reason in (*NOTICES, Reason.RECEIPT) and _notice_given(case, said):
         return Reason.NOTICE_GIVEN
-    since = [each for each in said if each.at >= case.message.received_at]
-    if any(is_courtesy(candidate.reason, case.judged) or each.rule == sign(candidate.template) for each in since):
+    since, rule = [each for each in said if each.at >= case.message.received_at], sign(candidate.template)
+    if since and (is_courtesy(candidate.reason, case.judged) or any(each.rule == rule for each in since)):
         return Reason.ANSWERED_WITH_EARLIER
     limits = case.policy.book.limits
-    recent = (each for each in said if case.now - each.at < limits.same_text)
-    if text is not None and any(each.text == sign(text) for each in recent):
+    recent = {each.text for each in said if case.now - each.at < limits.same_text}
+    if recent and text is not None and sign(text) in recent:
         return Reason.REPEATED
     if _spent(case, limits.same_exchanges, _alike(case, candidate, said)):
         return Reason.LOOP_GUARD
-    of_template = [each for each in said if each.rule == sign(candidate.template)]
+    of_template = [each for each in said if each.rule == rule]
     return Reason.CAPPED if _spent(case, limits.same_template, of_template) else None
 
 
