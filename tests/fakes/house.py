@@ -210,7 +210,7 @@ def log_of_functions() -> StringIO:
         Telemetry(function)
         for handler in logging.getLogger(function).handlers:
             if isinstance(handler, logging.StreamHandler):
-                handler.setStream(log)
+                handler.stream = log  # setStream would flush the other test's, which is closed by now
     return log
 
 
