@@ -86,6 +86,12 @@ def test_nothing_is_lost_and_every_part_fits(text: str, limit: int, unit: TextUn
     assert all(part.strip() for part in parts) or parts == (text,)
 
 
+def test_a_short_sentence_before_a_link_that_fills_a_part_goes_alone() -> None:
+    link = "https://shop.example/" + "a" * 279
+    assert split(f"请看这里。{link}", 300, "characters") == ("请看这里。", link)
+    assert split("?A¹", 3, "bytes") == ("?", "A¹")
+
+
 @given(st.text(min_size=1, max_size=30), st.integers(1, 5), st.sampled_from(["characters", "utf16", "bytes"]))
 def test_a_limit_below_a_single_character_still_ends(text: str, limit: int, unit: TextUnit) -> None:
     assert squeezed("".join(split(text, limit, unit))) == squeezed(text)

@@ -57,7 +57,7 @@ def split(text: str, limit: int, unit: TextUnit) -> tuple[str, ...]:
 def _seam(text: str, limit: int, unit: TextUnit) -> int:
     """Where the first part ends: after the last mark of the best kind that leaves a part worth sending."""
     best: dict[int, int] = {}
-    end = used = 0
+    end = used = short = 0
     for atom in _atoms(text, limit, unit):
         used += size(atom, unit)
         if used > limit and end:
@@ -66,7 +66,11 @@ def _seam(text: str, limit: int, unit: TextUnit) -> int:
         kind = _kind(text[max(0, end - 8) : end], text[end : end + 1])
         if kind >= _NO_MARK or used >= limit * LEAST:
             best[kind] = end
-    return best[min(best)]
+        else:
+            short = end
+    kind = min(best, default=_NO_MARK)
+    # A few words before something that fills a part by itself, such as a link, go alone.
+    return best[kind] if kind < _NO_MARK else max(best.get(kind, 0), short) or end
 
 
 def _kind(before: str, after: str) -> int:
