@@ -8,7 +8,10 @@ from functions.common import bundle, settings
 
 
 class Settings(settings.Settings):
-    """`bundle_path`: the default bundle, when it is not the one in the zip. Without a model id or an endpoint nobody else is asked."""
+    """`bundle_path`: the default bundle, when it is not the one in the zip.
+
+    Without a model id, an endpoint or a folder nobody else is asked.
+    """
 
     table_name: str
     index_shards: int
@@ -18,5 +21,6 @@ class Settings(settings.Settings):
     config_bucket: str
     bedrock_model_id: str | None = None
     comprehend_endpoint: str | None = None
+    encoder_folder: Path | None = None
     advice_per_day: int = 1000
     bundle_path: Path = bundle.DEFAULT_PATH

@@ -53,7 +53,7 @@ def desk() -> Desk:
 
 
 def _advice(settings: Settings, table: Table, telemetry: Telemetry) -> Callable[[], Panel] | None:
-    if not (settings.bedrock_model_id or settings.comprehend_endpoint):
+    if not (settings.bedrock_model_id or settings.comprehend_endpoint or settings.encoder_folder):
         return None
     from functions.classify.advice.wiring import panels  # a cold start pays for it only where it is wanted
 

@@ -178,6 +178,15 @@ def test_a_service_that_may_be_asked_for_advice_is_granted_only_where_it_is_name
             assert "*" not in as_list(statement["Resource"]), statement
 
 
+def test_an_encoder_and_memory_for_it_are_there_only_where_a_layer_is_named():
+    classify = of_type("AWS::Lambda::Function")["ClassifyFunction"]["Properties"]
+    assert classify["Layers"][1:] == [{"Fn::If": ["HasEncoder", {"Ref": "EncoderLayer"}, {"Ref": "AWS::NoValue"}]}]
+    assert classify["Environment"]["Variables"]["ENCODER_FOLDER"] == {"Fn::If": ["HasEncoder", "/opt/encoder", ""]}
+    usual = of_type("AWS::Lambda::Function")["IngestFunction"]["Properties"]
+    assert classify["Layers"][:1] == usual["Layers"]
+    assert classify["MemorySize"] == {"Fn::If": ["HasEncoder", 1769, usual["MemorySize"]]}
+
+
 def test_a_language_model_may_be_asked_for_drafts_only_where_it_is_named():
     (policy,) = [policy for name, policy in of_type("AWS::IAM::Policy").items() if name.startswith("Autoreply")]
     assert granted_by({"only": policy}) == {"only": {"bedrock:InvokeModel"}}
