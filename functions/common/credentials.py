@@ -1,7 +1,8 @@
 """The accounts' credentials out of Secrets Manager, parsed by the channel's own model.
 
 Secret `<prefix><channel>/<account>` holds the fields of the channel's `credentials` model as one JSON object. Its current and its
-previous version are both valid, so that a secret can be rotated without refusing a webhook. Replies use the current one.
+previous version are both valid, so that a secret can be rotated without refusing a webhook. Replies use the current one, and how strict
+a check is (`RULES`) the current one says for both: what was tightened must not stay loose until the next rotation.
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
 """
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 KEEP = timedelta(minutes=5)
+# Fields that are no secrets but say how strict a check is.
+RULES = ("mode", "allowed_ips", "tolerance_seconds", "max_age_seconds", "signature_version", "receive_only")
 KEEP_REFUSED = timedelta(seconds=60)
 MAX_REFUSED = 1024
 
@@ -99,7 +102,7 @@ class CredentialStore:
         if previous is None or previous == current:
             return (credentials,)
         try:
-            return credentials, _fitted(model, previous, name)
+            return credentials, _under_todays_rules(_fitted(model, previous, name), credentials)
         except CredentialsInvalid:
             # A wrong secret that was put right lives on as the previous version: it was never valid.
             return (credentials,)
@@ -123,6 +126,10 @@ class CredentialStore:
             self._refused.move_to_end(key)
             if len(self._refused) > MAX_REFUSED:
                 self._refused.popitem(last=False)
+
+
+def _under_todays_rules(older: Credentials, current: Credentials) -> Credentials:
+    return older.model_copy(update={name: getattr(current, name) for name in RULES if name in type(current).model_fields})
 
 
 def _fitted(model: type[Credentials], secret: str, name: str) -> Credentials:

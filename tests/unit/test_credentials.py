@@ -73,6 +73,27 @@ def test_current_credentials_come_first_and_previous_ones_after_a_rotation(secre
     assert _secrets_of(store.current("generic", "demo")) == [NEW, OLD]
 
 
+WECHAT = {"app_id": "wx1", "app_secret": "s3cr3t", "encoding_aes_key": "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"}
+
+
+def test_a_mode_that_was_tightened_holds_for_the_previous_secret_too(secrets, store):
+    name = "postroom/dev/channels/wechat_oa/demo"
+    _put(secrets, WECHAT | {"token": "old-token", "mode": "plain"}, name)
+    _put(secrets, WECHAT | {"token": "new-token", "mode": "safe", "receive_only": True}, name)
+    found = store.current("wechat_oa", "demo")
+    assert [(each.token.get_secret_value(), each.mode, each.receive_only) for each in found] == [
+        ("new-token", "safe", True),
+        ("old-token", "safe", True),
+    ]
+
+
+def test_addresses_that_were_listed_hold_for_the_previous_token_too(secrets, store):
+    name, tokens = "postroom/dev/channels/aliyun_sms/demo", ["Zq3xV7tLr0bKw9NfYh2uDc", "Mp5eG8sJa1cXv6RiTn4oBk"]
+    _put(secrets, {"token": tokens[0]}, name)
+    _put(secrets, {"token": tokens[1], "allowed_ips": ["198.51.100.0/24"]}, name)
+    assert [[str(net) for net in each.allowed_ips] for each in store.current("aliyun_sms", "demo")] == [["198.51.100.0/24"]] * 2
+
+
 def test_one_version_or_two_alike_are_one_set_of_credentials(secrets, store, times):
     _put(secrets, {"secret": NEW})
     assert _secrets_of(store.current("generic", "demo")) == [NEW]
