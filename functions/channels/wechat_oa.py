@@ -210,7 +210,8 @@ def _echostr(request: RawRequest) -> str:
 
 
 def _message(said: Said, fields: Fields, payload: Payload) -> Message:
-    contact, sent_at = wx_messages.required(fields, "FromUserName"), wx_messages.sent_at(fields)
+    contact, received_at = wx_messages.required(fields, "FromUserName"), payload.verified.request.received_at
+    sent_at = wx_messages.sent_at(fields, received_at)
     return Message(
         message_id=keys.message_id("wechat_oa", payload.account, contact, sent_at, *wx_messages.identity(fields)),
         channel="wechat_oa",
@@ -220,14 +221,14 @@ def _message(said: Said, fields: Fields, payload: Payload) -> Message:
         raw_kind=said.raw_kind,
         native_id=fields.get("MsgId"),
         text=said.text,
-        attachments=wx_messages.kept(said.attachment, sent_at),
+        attachments=wx_messages.kept(said.attachment, sent_at or received_at),
         location=said.location,
         interactive=said.interactive,
         link=said.link,
         sent_at=sent_at,
-        time_precision="s",
-        received_at=payload.verified.request.received_at,
-        reply=_window(said, sent_at),
+        time_precision="s" if sent_at else "none",
+        received_at=received_at,
+        reply=_window(said, min(sent_at or received_at, received_at)),
         verification=payload.verified.verification,
     )
 
@@ -237,10 +238,10 @@ def _openid(contact: str, payload: Payload) -> ContactId:
     return ContactId(kind="openid", value=contact, scope=payload.verified.credentials.app_id)
 
 
-def _window(said: Said, sent_at: datetime) -> ReplyWindow:
+def _window(said: Said, since: datetime) -> ReplyWindow:
     """The vendor's quota: a message opens five replies in 48 hours; a tap on a menu, of either kind, three in a minute."""
     window, replies = (MENU_WINDOW, MENU_REPLIES) if said.from_menu else (MESSAGE_WINDOW, MESSAGE_REPLIES)
-    return ReplyWindow(mode="window", expires_at=sent_at + window, max_replies=replies)
+    return ReplyWindow(mode="window", expires_at=since + window, max_replies=replies)
 
 
 def _reply_body(reply: OutgoingReply) -> bytes | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.channels.codecs import leased_send, wecom_api, wx_answers, wx_messages
+from functions.channels.codecs import json_fields, leased_send, wecom_api, wx_answers, wx_messages
 from functions.channels.codecs.wecom_callback import WecomCallback, WecomCredentials
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.contract import (
@@ -51,6 +51,8 @@ class Wecom(WecomCallback):
 
     def parse(self, payload: Payload) -> ParseResult:
         fields = _as_official_account(payload.body)
+        if "MsgType" not in fields and "InfoType" in fields:  # to a third party's suite: a ticket, an authorisation
+            return ParseResult(ignored=(Ignored(json_fields.loggable(fields["InfoType"])),))
         try:
             said = wx_messages.said(fields)
             if said is None:
@@ -78,7 +80,8 @@ def _as_official_account(fields: Any) -> Fields:
 
 
 def _message(said: Said, fields: Fields, payload: Payload) -> Message:
-    contact, sent_at = wx_messages.required(fields, "FromUserName"), wx_messages.sent_at(fields)
+    contact, received_at = wx_messages.required(fields, "FromUserName"), payload.verified.request.received_at
+    sent_at = wx_messages.sent_at(fields, received_at)
     corp = payload.verified.credentials.corp_id
     return Message(
         message_id=keys.message_id("wecom", payload.account, contact, sent_at, *wx_messages.identity(fields)),
@@ -89,13 +92,13 @@ def _message(said: Said, fields: Fields, payload: Payload) -> Message:
         raw_kind=said.raw_kind,
         native_id=fields.get("MsgId"),
         text=said.text,
-        attachments=wx_messages.kept(said.attachment, sent_at),
+        attachments=wx_messages.kept(said.attachment, sent_at or received_at),
         location=said.location,
         interactive=said.interactive,
         link=said.link,
         sent_at=sent_at,
-        time_precision="s",
-        received_at=payload.verified.request.received_at,
+        time_precision="s" if sent_at else "none",
+        received_at=received_at,
         reply=ReplyWindow(mode="open"),
         verification=payload.verified.verification,
     )

@@ -91,6 +91,25 @@ def test_link() -> None:
     assert (message.kind, message.link) == ("link", Link(url="https://example.org/?a=1&b=2", title="标题"))
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("years", [-1, 1, 3000])
+def test_a_time_that_cannot_be_true_opens_no_window_of_years(mode: str, years: int) -> None:
+    message = only(parse(simulator(mode).message(ANN, "image", {"MediaId": "m", "CreateTime": _in(years)}), mode))
+    assert (message.sent_at, message.time_precision) == (None, "none")
+    assert message.reply.expires_at == NOW + timedelta(hours=48)
+    assert message.attachments[0].url_expires_at == KEPT
+
+
+def test_a_clock_that_is_ahead_does_not_stretch_the_window() -> None:
+    sent = NOW + timedelta(hours=3)
+    message = only(parse(simulator().message(ANN, "text", {"Content": "x", "CreateTime": str(int(sent.timestamp()))})))
+    assert (message.sent_at, message.reply.expires_at) == (sent, NOW + timedelta(hours=48))
+
+
+def _in(years: int) -> str:
+    return str(int(TIMESTAMP) + years * 365 * 86400)
+
+
 def test_a_tap_on_the_menu_is_a_message_with_a_short_window() -> None:
     message = only(parse(simulator().menu_click(ANN, "SERVICE_HOURS")))
     assert (message.kind, message.text, message.native_id) == ("interactive", None, None)

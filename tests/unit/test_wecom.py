@@ -246,6 +246,16 @@ def test_text_is_read_whole() -> None:
     assert wire.read_inbound(wire.dumps(wire.Inbound(message=message))).message == message
 
 
+def test_a_time_that_cannot_be_true_is_no_time() -> None:
+    message = only(parse(app_simulator().message(ANN, "text", {"Content": "x", "CreateTime": "99999999999"})))
+    assert (message.sent_at, message.time_precision) == (None, "none")
+
+
+def test_what_is_told_to_a_suite_is_ignored_by_name_and_acknowledged() -> None:
+    ticket = app_simulator().post({"SuiteId": "s", "InfoType": "suite_ticket", "SuiteTicket": "t"}, NOW)
+    assert parse(ticket) == ParseResult(ignored=(Ignored("suite_ticket"),))
+
+
 def test_the_message_that_wechatpy_signs_is_the_same() -> None:
     message = only(parse(signed_by_wechatpy(TEXT)))
     assert (message.text, message.native_id) == ("发票 & <b>", "4561255354251345929")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from functions.channels.codecs.constant_time import unix_time
+from functions.channels.codecs.platform_time import believable
 from functions.common.errors import Poison
 from functions.common.message import Attachment, Interactive, Kind, Link, Location
 
@@ -69,12 +70,12 @@ def event_name(fields: Fields) -> str:
     return _name(fields.get("Event", ""))
 
 
-def sent_at(fields: Fields) -> datetime:
-    """The platform's own time of the message, to the second."""
+def sent_at(fields: Fields, received_at: datetime) -> datetime | None:
+    """The platform's own time of the message, to the second; None when it cannot be true."""
     moment = unix_time(required(fields, "CreateTime"))
     if moment is None:
         raise FieldUnreadable("not a time", "CreateTime")
-    return moment
+    return believable(moment, received_at)
 
 
 def kept(attachment: Attachment | None, since: datetime) -> tuple[Attachment, ...]:
