@@ -71,11 +71,6 @@ class ArchiveBucket:
         part.seek(0)
         return part
 
-    def remove(self, key: str) -> None:
-        """Remove a part; no error when there is none."""
-        with aws_faults("DeleteObject"):
-            self.client.delete_object(Bucket=self.name, Key=key)
-
     def versions(self, key: str) -> Iterator[str]:
         """The ids of an object's versions, newest first; a marker of deletion is none."""
         with aws_faults("ListObjectVersions"):

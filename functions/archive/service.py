@@ -155,7 +155,7 @@ class Run:
         if manifest is not None:
             self.cabinet.ledger.discard(manifest, self.run)
             self.summary.discarded += 1
-        self.cabinet.bucket.remove(pending.key)
+        self.cabinet.bucket.remove_for_good(pending.key)  # an erasure passes over what is pending
         # The run that began it may still be alive and about to write the object; a later run looks once more.
         if self.now - pending.began > _LONGEST_RUN:
             self.cabinet.ledger.forget(pending.part)
@@ -190,7 +190,7 @@ class Run:
     def _give_way(self, manifest: Manifest) -> None:
         """Leave a part to the run that has discarded it, if one has; the object may have come after that run had looked."""
         if self.cabinet.ledger.stored(manifest.day, manifest.part) is None:
-            self.cabinet.bucket.remove(manifest.key)
+            self.cabinet.bucket.remove_for_good(manifest.key)
             raise Superseded(self.run) from None
 
     def _finish(self, manifest: Manifest) -> None:

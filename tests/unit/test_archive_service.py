@@ -620,6 +620,24 @@ def test_an_object_that_came_after_its_part_was_discarded_is_removed(world: Worl
     world.assert_archived(message_id)
 
 
+def test_an_object_that_came_too_late_leaves_no_version_behind(world: World) -> None:
+    """Somebody may have been erased meanwhile, and an older version is read by whoever asks for it."""
+    world.s3.put_bucket_versioning(Bucket=world.bucket, VersioningConfiguration={"Status": "Enabled"})
+    world.receive("anna", SETTLED)
+    slow = world.process()
+    put = slow.bucket.put
+
+    def put_late(key: str, body: bytes) -> None:
+        world.run()
+        put(key, body)
+
+    slow.bucket.put = put_late  # type: ignore[method-assign]
+    assert world.run(slow)["superseded"]
+    listed = world.s3.list_object_versions(Bucket=world.bucket, Prefix="dt=")
+    assert [found["Key"] for found in listed["Versions"]] == list(world.objects())
+    assert "DeleteMarkers" not in listed
+
+
 class Context:
     aws_request_id = "request"
 

@@ -63,7 +63,7 @@ def test_an_empty_archive_is_sound(room: ArchiveRoom) -> None:
 
 
 def lose(room: ArchiveRoom, manifest: Manifest) -> None:
-    room.bucket.remove(manifest.key)
+    room.bucket.remove_for_good(manifest.key)
 
 
 def cut(room: ArchiveRoom, manifest: Manifest) -> None:
@@ -98,7 +98,7 @@ def name_another_bundle(room: ArchiveRoom, manifest: Manifest) -> None:
 
 
 def lose_manifest(room: ArchiveRoom, manifest: Manifest) -> None:
-    room.bucket.remove(manifest_object_key(manifest.key))
+    room.bucket.remove_for_good(manifest_object_key(manifest.key))
 
 
 def spoil_manifest(room: ArchiveRoom, manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from functions.archive import places
 from functions.archive.bucket import ArchiveBucket, manifest_object_key
+from functions.archive.manifests import Ledger
 from functions.archive.parts import line
 from functions.archive.places import Place
 from functions.archive.tombstones import Tombstones
@@ -149,11 +150,21 @@ def test_an_older_version_of_a_part_that_never_counted_is_reached_too(room: Arch
     room.bucket.put("dt=2026-11-02/channel=generic/part-dead-1.jsonl.gz", gzip.compress(filed))
     room.bucket.put("dt=2026-11-02/channel=generic/part-dead-2.jsonl.gz", b"nobody can read this")
     for number in (1, 2):
-        room.bucket.remove(f"dt=2026-11-02/channel=generic/part-dead-{number}.jsonl.gz")
+        key = f"dt=2026-11-02/channel=generic/part-dead-{number}.jsonl.gz"
+        room.bucket.client.delete_object(Bucket=room.bucket.name, Key=key)
     person("erase", "--yes")
     listed = room.bucket.client.list_object_versions(Bucket=room.bucket.name, Prefix="dt=2026-11-02/channel=generic/part-dead")
     assert "Versions" not in listed
     assert "DeleteMarkers" not in listed
+
+
+def test_a_part_that_a_run_began_a_moment_ago_is_reached_too(room: ArchiveRoom) -> None:
+    """It was never committed, and whoever began it may be alive: the ledger still points at it."""
+    room.file(room.message("安娜", contact="anna", received_at=NOW - timedelta(days=20)), state="writing")
+    assert list(Ledger(room.table).pending())
+    person("erase", "--yes")
+    assert list(Ledger(room.table).pending())
+    assert "anna" not in held_in(room.bucket)
 
 
 def test_nobody_is_erased_by_a_ledger_that_lacks_parts(room: ArchiveRoom) -> None:

@@ -97,7 +97,7 @@ def test_a_part_whose_place_another_took_does_not_come_back(room: ArchiveRoom) -
 
 def test_a_part_that_is_not_in_the_bucket_is_named(room: ArchiveRoom) -> None:
     (manifest,) = room.file(room.message())
-    room.bucket.remove(manifest.key)
+    room.bucket.remove_for_good(manifest.key)
     lose(room)
     assert f"1 are not in the bucket ({manifest.key}" in run("--from-manifests")
 

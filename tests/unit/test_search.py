@@ -256,7 +256,7 @@ def test_fetched_parts_are_kept_only_if_asked_for_and_only_while_they_count(room
 
 def test_a_part_that_cannot_be_had_is_named_and_nothing_is_said(room: ArchiveRoom) -> None:
     (manifest,) = room.file(room.message("甲"))
-    room.bucket.remove(manifest.key)
+    room.bucket.remove_for_good(manifest.key)
     assert refused() == f"postroom: {manifest.key}: not there"
 
 
