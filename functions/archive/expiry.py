@@ -1,9 +1,10 @@
 """Nothing expires unproven: parts whose messages are about to leave the table are read again, and if one cannot be, nothing leaves.
 
 An item has a date of expiry only once a part that holds it was proven. This errand proves it once more, shortly before that date: a part
-that was lost or damaged since is put back from an older version or the second copy. Where that fails too, DynamoDB's expiry is switched
-off for the whole table, for which items a lost part held nobody can say, and stays off until every part near its date is proven again. It
-is off, too, while messages of a part that the archive had to strike (`service`) may not all be filed anew.
+that was lost or damaged since is put back from an older version or the second copy. Where that fails too, or the bucket does not let the
+part be read, DynamoDB's expiry is switched off for the whole table, for which items a lost part held nobody can say, and stays off until
+every part near its date is proven again. It is off, too, while messages of a part that the archive had to strike (`service`) may not all
+be filed anew.
 """
 
 from __future__ import annotations
@@ -52,19 +53,22 @@ class ExpiryWatch:
     def look(self, now: datetime, time: Allowance) -> dict[str, Any]:
         """Prove every part near its expiry; halt expiry when one is not what its manifest says, and lift the halt when all are."""
         lost, proven = list(self.ledger.open_losses()), 0
-        for manifest in self._near(now):
-            time.check()
-            if self._sound(manifest):
-                proven += 1
-            else:
-                lost.append(manifest)
-        if lost:
-            self._halt(lost, now)
-        else:
+        try:
+            for manifest in self._near(now):
+                time.check()
+                if self._sound(manifest):
+                    proven += 1
+                else:
+                    lost.append(manifest)
+        finally:
+            # When time is up too: whatever the other parts are, one that is lost lets nothing expire.
+            if lost:
+                self._halt(lost, now)
+        if not lost:
             self._lift()
         self._keep_originals(now, time)
         overdue = self._overdue(now)
-        self.telemetry.count({"ExpiryWatches": 1, "ExpiryHalted": len(lost), "ArchiveBehind": overdue})
+        self.telemetry.count({"ExpiryWatches": 1, "ArchiveBehind": overdue})
         self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)
         return {"proven": proven, "lost": [manifest.key for manifest in lost], "overdue": overdue, "more": False}
 
@@ -93,6 +97,10 @@ class ExpiryWatch:
             self.telemetry.error("archive_unproven", fault, run=manifest.run)
             self.telemetry.count({"ArchiveUnproven": 1})
             return self._mended(manifest)
+        except Unavailable as fault:
+            # A bucket that refuses proves nothing; the items of this part may be gone before it answers.
+            self.telemetry.error("archive_unproven", fault, run=manifest.run)
+            return False
         return True
 
     def _mended(self, manifest: Manifest) -> bool:
@@ -110,6 +118,7 @@ class ExpiryWatch:
         halt = {"since": to_iso(now), **(self.table.get(*_HALT) or {}), "from": min(oldest, self._halted_from() or oldest)}
         self.table.put(halt | {"pk": pk, "sk": sk, "parts": keys})
         self._switch(on=False)
+        self.telemetry.count({"ExpiryHalted": len(lost)})
         self.telemetry.warning("expiry_halted", parts=keys)
 
     def _halted_from(self) -> str | None:

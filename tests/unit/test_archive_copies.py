@@ -229,6 +229,31 @@ def test_a_part_that_is_lost_near_its_expiry_halts_all_expiry(expiring: World, c
     assert watch(expiring).look(NEAR, PLENTY)["lost"] == [key]  # the next night too, and that is no error
 
 
+@pytest.mark.parametrize("bucket", ["nobodys-bucket"])
+def test_a_bucket_that_refuses_proves_nothing_and_halts_expiry(expiring: World, bucket: str) -> None:
+    (key,) = expiring.objects()
+    watching = watch(expiring)
+    refused = replace(watching, bucket=ArchiveBucket(expiring.s3, bucket))
+    assert refused.look(NEAR, PLENTY)["lost"] == [key]
+    assert not expires(expiring)
+    assert watching.look(NEAR, PLENTY)["lost"] == []
+    assert expires(expiring)
+
+
+def test_a_lost_part_halts_expiry_though_there_is_no_time_to_prove_the_others(expiring: World) -> None:
+    damage(expiring)
+    for name in ("ben", "cleo"):
+        expiring.receive(name, SETTLED + timedelta(days=1))
+        expiring.run(now=NOW + timedelta(days=1))
+    left = iter([900_000, 900_000, *[0] * 9])
+    with pytest.raises(OutOfTime):
+        watch(expiring).look(NEAR, Allowance(lambda: next(left)))
+    assert not expires(expiring)
+    with pytest.raises(OutOfTime):  # nothing is switched on again by a look that proved nothing
+        watch(expiring).look(NEAR, Allowance(iter([900_000, *[0] * 9]).__next__))
+    assert not expires(expiring)
+
+
 def test_expiry_goes_on_when_everything_is_proven_again(expiring: World) -> None:
     (whole,) = expiring.objects().values()
     key = damage(expiring)
