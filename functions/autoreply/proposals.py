@@ -9,6 +9,7 @@ from functions.autoreply.commands import command_in
 from functions.autoreply.reasons import Reason
 from functions.autoreply.wording import Wording, worded
 from functions.common.judgement import Judgement
+from functions.common.masking import placeholders
 
 
 def command(case: Case) -> Candidate | None:
@@ -33,7 +34,8 @@ def _drafted(case: Case, name: str) -> Candidate | None:
     draft, candidate = case.draft, Candidate(reason=Reason.KEYWORD, template=name)
     if draft is None or draft.text is None or name not in case.policy.book.drafts.send_for:
         return None
-    if not isinstance(worded(case, candidate), Wording) or case.policy.outgoing.objections(draft.text):
+    unfit = placeholders(draft.text) or case.policy.outgoing.objections(draft.text)
+    if unfit or not isinstance(worded(case, candidate), Wording):
         return None
     return replace(candidate, text=draft.text, detail=f"drafted by {draft.model}")
 

@@ -128,15 +128,13 @@ class TestSending:
         assert (desk.record(of).state, desk.record(of).text) == ("sent", text or own)
         assert [asked["facts"] for asked in model.asked] == ([own] if text else [])
 
-    @pytest.mark.parametrize("reply", [None, "全网最低价", "看 https://evil.example/a", "打给13912345678"])
+    @pytest.mark.parametrize("reply", [None, "全网最低价", "看 https://evil.example/a", "打给13912345678", "〔邮箱〕收到了"])
     def test_what_cannot_go_out_in_its_words_goes_out_in_ours(self, reply: str | None) -> None:
         of = task(2, reply="return_how")
         policy = replace(allowing(send_for=("return_how",)), outgoing=Outgoing(deny=("全网最低",)))
         desk = desk_of(of, Model({"pick": None, "reply": reply}), policy)
         answer(of, desk.desk)
-        sent = desk.record(of).text or ""
-        assert desk.record(of).state == "sent" and "13912345678" not in sent
-        assert sent == POLICY.book.render("return_how", "zh", {}) or "13912345678" in (reply or "")
+        assert (desk.record(of).state, desk.record(of).text) == ("sent", POLICY.book.render("return_how", "zh", {}))
 
     def test_a_template_that_has_expired_is_not_sent_in_other_words(self) -> None:
         template = replace(POLICY.book.templates["return_how"], review=(OPEN - timedelta(days=9)).date())
