@@ -81,6 +81,15 @@ def test_only_a_full_ledger_may_have_forgotten_and_only_what_is_older_than_all_i
     assert not may_have_forgotten(there, NOW + timedelta(seconds=61))
 
 
+def test_what_people_said_by_a_wrong_clock_hides_nothing_that_was_forgotten():
+    there = overheard(reserved(EMPTY, _said(0)), "echo", at=NOW - timedelta(hours=8), text=sign("somebody"))
+    for number in range(1, KEPT):
+        there = reserved(there, _said(number, NOW + timedelta(minutes=number)))
+    assert entry_of(there, "message 0") is None and ledger(there)[0].kind == "p"
+    assert may_have_forgotten(there, NOW)
+    assert not may_have_forgotten(there, NOW + timedelta(minutes=3))
+
+
 def test_a_released_entry_stays_as_proof():
     there = reserved(reserved(EMPTY, _said(1)), _said(2, notice=True))
     after = released(there, "message 1")
