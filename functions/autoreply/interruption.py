@@ -39,13 +39,14 @@ def stop_of(case: Case, stops: Stops, reply: Reply) -> Silence | None:
 class Watched:
     """A way out that looks at what is stopped just before every request, a token's included; `stopped` is what it found.
 
-    Where nobody knows what is stopped, nothing leaves.
+    Where nobody knows what is stopped (`blind`), nothing leaves.
     """
 
     def __init__(self, outbound: Outbound, look: Callable[[], Silence | None]) -> None:
         self._outbound = outbound
         self._look = look
         self.stopped: Silence | None = None
+        self.blind = False
 
     def now(self) -> datetime:
         """The time, UTC."""
@@ -58,8 +59,9 @@ class Watched:
     def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpResult:
         """One exchange; `Unreachable` when it is stopped."""
         try:
-            self.stopped = self._look()
+            self.stopped, self.blind = self._look(), False
         except Unavailable:
+            self.blind = True
             raise Unreachable("nobody knows what is stopped") from None
         if self.stopped is not None:
             raise Unreachable("stopped")

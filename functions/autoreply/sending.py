@@ -23,6 +23,8 @@ from functions.common.store import Reply
 
 TAKEN = ("sent", "duplicate")
 NOT_SENT = ("rate_limited", "auth_expired", "transient")
+# The code of a try that ended before the platform was asked: it says nothing of the platform.
+NOT_TRIED = "not_tried"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,9 @@ def send(sending: Try, desk: Desk) -> Reply:
     if isinstance(result, Silence):
         return withhold(sending, result, desk)
     message = sending.case.message
-    reached = result.outcome not in ("transient", "unknown")
-    desk.breaker.note(message.channel, message.account, reached=reached, now=desk.clock())
+    if result.code != NOT_TRIED:
+        reached = result.outcome not in ("transient", "unknown")
+        desk.breaker.note(message.channel, message.account, reached=reached, now=desk.clock())
     return conclude(sending, result, desk)
 
 
@@ -80,7 +83,7 @@ def _between(sending: Try, desk: Desk) -> SendResult | Silence | None:
     try:
         return cut(look(sending.case.task, desk), sending.reply)
     except Unavailable:
-        return SendResult(outcome="transient", code="not_tried")
+        return SendResult(outcome="transient", code=NOT_TRIED)
 
 
 def _taken(sending: Try, parcel: OutgoingReply, desk: Desk) -> Try:
@@ -99,6 +102,8 @@ def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult | Silen
     result = sending.adapter.send(parcel, sending.credentials, outbound)
     if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
         result = sending.adapter.send(parcel, sending.credentials, outbound)
+    if result.outcome in NOT_SENT and outbound.blind:
+        return SendResult(outcome="transient", code=NOT_TRIED)
     return outbound.stopped if outbound.stopped and result.outcome in NOT_SENT else result
 
 

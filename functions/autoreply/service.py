@@ -28,7 +28,7 @@ from functions.autoreply.looking import look
 from functions.autoreply.reasons import Reason
 from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
 from functions.autoreply.reservation import entries
-from functions.autoreply.sending import NOT_SENT, Try, conclude, finish, prepared, send, withhold
+from functions.autoreply.sending import NOT_SENT, NOT_TRIED, Try, conclude, finish, prepared, send, withhold
 from functions.channels.contract import SendResult
 from functions.common.errors import Unavailable
 from functions.common.ledger import Said, entry_of, may_have_forgotten, moved, reserved, without
@@ -99,10 +99,10 @@ def _answer(case: Case, desk: Desk, *, last_try: bool, over: Reply | None = None
         return _leave(case, decision, desk, over)
     if case.conversation is None:
         raise ConversationAwaited(conv_of(case.task))
+    _await_circuit(case, desk, last_try=last_try)  # before the cap: a reply that waits draws nothing
     decision = _within_cap(case, decision, desk)
     if decision.text is None:
         return _leave(case, decision, desk, over)
-    _await_circuit(case, desk, last_try=last_try)
     sending = replace(prepared(case, _record(case, decision, "reserved", over), desk), last=last_try)
     before = case.conversation if over is None else without(case.conversation, case.message.message_id)
     desk.store.apply(case.conversation, reserved(before, *entries(case, decision)))
@@ -188,7 +188,7 @@ def _send_again(sending: Try, known: Reply, desk: Desk) -> Reply:
     try:
         forbidden = _last_look(sending, desk)
     except Unavailable:
-        return conclude(sending, SendResult(outcome="transient", code="not_tried"), desk)
+        return conclude(sending, SendResult(outcome="transient", code=NOT_TRIED), desk)
     return send(sending, desk) if forbidden is None else withhold(sending, forbidden, desk)
 
 

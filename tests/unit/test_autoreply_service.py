@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from functions.autoreply.breaker import THRESHOLD
 from functions.autoreply.desk import ConversationAwaited, ReplyPostponed
 from functions.autoreply.service import answer
 from functions.autoreply.stops import Stops
@@ -113,6 +114,22 @@ def test_an_account_that_has_said_enough_within_the_hour_says_no_more():
     assert (desk.record(first).state, desk.record(second).reason, desk.record(second).detail) == ("sent", "capped", "account")
     assert desk.record(second).suppressed == ("keyword invoice_how capped",)
     assert len(desk.platform.bodies) == 1
+
+
+def test_a_reply_that_waits_for_its_platform_draws_on_no_cap():
+    of = task(1, **KEYWORD)
+    desk = Fixture(of)
+    limits = replace(POLICY.book.limits, account_per_hour=1)
+    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=replace(POLICY.book, limits=limits)))
+    for _ in range(THRESHOLD):
+        desk.desk.breaker.note("generic", "demo", reached=False, now=desk.times.now)
+    for _ in range(3):
+        with pytest.raises(ReplyPostponed):
+            answer(of, desk.desk)
+    assert desk.store.drawn == 0
+    desk.times.now += timedelta(minutes=1)
+    answer(of, desk.desk)
+    assert (desk.record(of).state, desk.store.drawn) == ("sent", 1)
 
 
 def test_a_variant_is_recorded_and_so_is_what_followed_it():

@@ -193,6 +193,23 @@ class TestEveryRequest:
         answer(of, desk.desk)
         assert desk.record(of).state == "sent"
 
+    def test_that_nobody_knows_what_is_stopped_is_not_the_platforms_fault(self) -> None:
+        of, looks = task(reply="return_how"), count()
+        desk = Fixture(of)
+
+        def stops() -> Stops:
+            if next(looks) % 2:  # the look before the decision succeeds, the one before the request does not
+                raise Unavailable("Query")
+            return Stops()
+
+        for _ in range(6):
+            another = Fixture(of).store
+            desk.desk = replace(desk.desk, stops=stops, store=another)
+            with pytest.raises(ReplyPostponed):
+                answer(of, desk.desk)
+            assert [each.outcome for each in another.records.values()] == ["transient"]
+        assert desk.desk.breaker.seconds_left("generic", "demo", OPEN) == 0
+
     @pytest.mark.parametrize("fault", [Unreachable(), NoAnswer()])
     def test_a_stop_does_not_hide_what_became_of_a_request_that_left(self, fault: Exception) -> None:
         of = task(channel="twilio", reply="return_how", needs_person=False)
