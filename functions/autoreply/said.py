@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from functions.autoreply.case import Candidate, Case, Silence
 from functions.autoreply.delivery import parts_of
 from functions.autoreply.pace import is_quick
@@ -15,6 +17,8 @@ from functions.common.store import applied_mark
 
 # Letters of a text that anybody may say by chance: 您好, thanks a lot.
 SHORT = 10
+# A window that shuts sooner is for machines: LINE's reply token lives a minute and is good for one reply.
+IN_TIME = timedelta(minutes=2)
 
 
 def counted(case: Case) -> list[Said]:
@@ -53,7 +57,7 @@ def too_many_parts(case: Case, template: str | None, text: str, said: list[Said]
 def left_for_people(case: Case) -> int | None:
     """How many messages may still be sent by anybody; None: no limit."""
     left = _left(case, counted(case))
-    return None if left is None else left + case.policy.book.limits.keep_for_people
+    return None if left is None else left + _kept_for_people(case)
 
 
 def _left(case: Case, said: list[Said]) -> int | None:
@@ -65,7 +69,14 @@ def _left(case: Case, said: list[Said]) -> int | None:
     if message.reply.max_replies is None:
         return None
     drawn = sum(each.parts for each in said if each.kind != "+" and each.at >= message.received_at)
-    return message.reply.max_replies - drawn - case.policy.book.limits.keep_for_people
+    return message.reply.max_replies - drawn - _kept_for_people(case)
+
+
+def _kept_for_people(case: Case) -> int:
+    """How many of the platform's messages are never a machine's: not its only one, where no person reads and answers in time."""
+    window, keep = case.message.reply, case.policy.book.limits.keep_for_people
+    hurried = window.expires_at is not None and window.expires_at - case.message.received_at < IN_TIME
+    return min(keep, window.max_replies - 1) if hurried and window.max_replies else keep
 
 
 def said_already(case: Case, candidate: Candidate, text: str | None, said: list[Said]) -> Reason | None:

@@ -23,6 +23,8 @@ _RECALLED_KEPT = 4
 def note(sighting: Sighting, desk: Desk) -> None:
     """Write a sighting into its conversation."""
     conv = keys.conversation_key(sighting.channel, sighting.account, sighting.contact)
+    # A platform's clock may be wrong by a zone: nobody has answered in the future, and no takeover lasts for hours longer.
+    sighting = replace(sighting, at=min(sighting.at, desk.clock()))
     for _ in range(_TRIES):
         before = desk.store.conversation(conv)
         if before is None or (after := noticed(before, sighting)) == before:

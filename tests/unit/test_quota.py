@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,12 +13,12 @@ from functions.autoreply.desk import ReplyPostponed
 from functions.autoreply.reasons import Reason
 from functions.autoreply.service import answer
 from functions.channels.contract import Unreachable
-from functions.classify.sightings import noticed
+from functions.classify.sightings import note, noticed
 from functions.common.ledger import ledger
 from functions.common.message import ReplyWindow
 from functions.common.origin import sign
 from functions.common.wire import Sighting
-from tests.fakes.reply_desk import OPEN, POLICY, Fixture, case, conversation, task
+from tests.fakes.reply_desk import OPEN, POLICY, Fixture, Heard, case, conversation, having_said, said, task
 
 FIVE = ReplyWindow(mode="window", max_replies=5)
 LATE = OPEN + timedelta(minutes=50)
@@ -108,3 +109,37 @@ def test_a_conversation_that_keeps_changing_leaves_the_reply_for_later():
     with pytest.raises(ReplyPostponed, match="not_tried"):
         answer(asked, desk.desk)
     assert (len(desk.platform.bodies), desk.record(asked).state) == (1, "reserved")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "seconds", "reason"),
+    [
+        (1, 60, Reason.KEYWORD),  # LINE's reply token
+        (1, 48 * 3600, Reason.QUOTA_EXHAUSTED),  # a public mention: a person's
+        (2, 60, Reason.KEYWORD),
+    ],
+)
+def test_the_only_reply_is_not_kept_for_people_who_could_not_give_it_in_time(allowed, seconds, reason):
+    window = ReplyWindow(mode="token", expires_at=OPEN + timedelta(seconds=seconds), max_replies=allowed)
+    asked = task(reply="return_how", window=window)
+    assert decide(case(asked)).reason is reason
+
+
+def test_one_message_of_a_short_window_is_kept_where_there_are_more():
+    window = ReplyWindow(mode="token", expires_at=OPEN + timedelta(seconds=60), max_replies=3)
+    first, asked = task(1), task(2, reply="return_how", window=window)
+    spent = replace(said(first, at=OPEN, rule="invoice_how"), parts=2)
+    heard = replace(case(asked), conversation=having_said(conversation(asked), spent))
+    assert decide(heard).reason is Reason.QUOTA_EXHAUSTED
+
+
+def test_nobody_answered_in_the_future():
+    asked, store = task(reply="return_how"), Fixture(task()).store
+    desk = SimpleNamespace(store=store, clock=lambda: OPEN, telemetry=Heard())
+    seen = replace(echo(8 * 60), contact="u1")
+    note(seen, desk)  # type: ignore[arg-type]
+    (there,) = store.conversations.values()
+    assert (there.person_at, ledger(there)[0].at) == (OPEN, OPEN)
+    later = OPEN + timedelta(minutes=121)
+    heard = replace(case(asked), now=later, task=task(2, reply="return_how", now=later), conversation=there)
+    assert decide(heard).reason is Reason.KEYWORD
