@@ -68,7 +68,23 @@ def test_when_its_time_is_over_one_process_is_let_through_and_the_others_wait_fo
     breakers = processes(table, 5)
     fail(breakers[0])
     assert sorted(left(each, 31) for each in breakers) == [0, 61, 61, 61, 61]
-    assert sorted(left(each, 32) for each in breakers) == [60] * 5, "the one has its answer to wait for, too"
+    assert sorted(left(each, 32) for each in breakers) == [0, 60, 60, 60, 60], "the one may go on until it has tried"
+    assert sorted(left(each, 32.5 + LOOK_EVERY.total_seconds()) for each in breakers)[:2] == [0, 44]
+
+
+def test_who_was_let_through_and_sent_nothing_lets_its_next_message_try(table: Table) -> None:
+    one, other = processes(table)
+    fail(one)
+    assert (left(one, 31.123456), left(one, 50), left(other, 50)) == (
+        0,
+        0,
+        42,
+    )  # a message that was not to be answered after all
+    fail(one, 1, after=51)
+    assert (left(one, 52), left(other, 70)) == (60, 42), "it has tried"
+    assert left(other, 115) == 0
+    other.note(*DEMO, reached=True, now=OPEN + timedelta(seconds=116))
+    assert (left(one, 120), left(other, 120)) == (0, 0)
 
 
 def test_a_send_that_went_through_lets_everybody_through_again(table: Table) -> None:
