@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -36,6 +36,9 @@ _ONE_TRY: dict[str, Any] = {
     "decode_content": False,
     "enforce_content_length": True,
 }
+
+# Behind these stands an IPv4 address: NAT64 translates the one (RFC 6052), the other was its forerunner (RFC 4291).
+_EMBEDDED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 
 # At WARNING urllib3 quotes the URL of an answer whose headers it cannot read, and some URLs hold tokens.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -149,7 +152,8 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet; `ValueError` when the text is no address."""
     parsed = ip_address(address.partition("%")[0])
     if isinstance(parsed, IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
+        embedded = IPv4Address(int(parsed) & 0xFFFFFFFF) if any(parsed in network for network in _EMBEDDED) else None
+        parsed = embedded or parsed.ipv4_mapped or parsed.sixtofour or parsed
     return parsed.is_global and not parsed.is_multicast
 
 

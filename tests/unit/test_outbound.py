@@ -14,6 +14,13 @@ from functions.common import outbound as module
 from functions.common.outbound import MAX_ANSWER, PlatformHttp, is_public, pools
 from tests.fakes.reply_desk import OPEN
 
+BEHIND_NAT64 = [
+    ("64:ff9b::a9fe:a9fe", False),  # 169.254.169.254
+    ("64:ff9b::a00:1", False),  # 10.0.0.1
+    ("64:ff9b::808:808", True),
+    ("::127.0.0.1", False),
+]
+
 
 class Leases:
     def token(self, channel: str, account: str, fetch: Callable[[], Any]) -> str:
@@ -234,7 +241,7 @@ def test_a_name_that_leads_to_this_machine_is_hung_up_on_before_anything_is_said
 
 
 @pytest.mark.parametrize(
-    ("address", "public"), [("8.8.8.8", True), ("2606:4700::1111", True), ("172.16.0.1", False), ("::", False)]
+    ("address", "public"), [("8.8.8.8", True), ("2606:4700::1111", True), ("172.16.0.1", False), ("::", False), *BEHIND_NAT64]
 )
 def test_what_counts_as_public(address, public):
     assert is_public(address) is public
