@@ -161,8 +161,8 @@ class Qq:
             return SendResult(outcome="window_closed", code="too_late" if reply.native_id else "no_message")
         if len(reply.text) > self.max_text:
             return SendResult(outcome="invalid", code="too_long")
-        where = f"groups/{quote(reply.token, safe='')}" if reply.token else f"users/{quote(reply.contact, safe='')}"
-        url = f"{outbound.origin(API)}/v2/{where}/messages"
+        where, whose = ("groups", reply.token) if reply.token else ("users", reply.contact)
+        url = f"{outbound.origin(API)}/v2/{where}/{quote(whose, safe='', errors='replace')}/messages"
         body = _json({"content": reply.text, "msg_type": 0, "msg_id": reply.native_id, "msg_seq": _sequence(reply)})
 
         def post(token: str) -> SendResult:

@@ -47,7 +47,7 @@ def plain(text: str) -> str:
 
 def post(outbound: Outbound, origin: str, token: str, reply: OutgoingReply, text: str) -> SendResult:
     """Answer the message. Requests with the same uuid succeed at most once within an hour."""
-    url = f"{origin}/open-apis/im/v1/messages/{quote(reply.native_id or '', safe='')}/reply"
+    url = f"{origin}/open-apis/im/v1/messages/{quote(reply.native_id or '', safe='', errors='replace')}/reply"
     headers = {"content-type": JSON, "authorization": f"Bearer {token}"}
     body = _json({"content": _json({"text": text}), "msg_type": "text", "uuid": _uuid(reply)})
     return leased_send.post(outbound, url, headers, body.encode("utf-8", "replace"), _result)
