@@ -67,7 +67,8 @@ class Window:
         """As DynamoDB is asked for it."""
         if self.since is None:
             return {"ExportType": "FULL_EXPORT", "ExportTime": self.until}
-        window = {"ExportFromTime": self.since, "ExportToTime": self.until, "ExportViewType": "NEW_AND_OLD_IMAGES"}
+        # Items as they were before would bring back, in a backup made later, what an erasure has just removed.
+        window = {"ExportFromTime": self.since, "ExportToTime": self.until, "ExportViewType": "NEW_IMAGES"}
         return {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
 
     @property

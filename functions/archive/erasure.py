@@ -38,6 +38,8 @@ from functions.common.table import ConditionFailed, Item, Table
 
 # Continuous backups of the table, and exports in the backup bucket, are kept so long.
 BACKUPS_KEPT = timedelta(days=35)
+# An export that was under way is there hours later, and S3 and the second copy count whole days from then.
+UNDER_WAY = timedelta(days=2)
 _KINDS = {"M": "messages", "R": "replies", "V": "originals", "Z": "actions", "L": "links", "@": "conversations"}
 _LAST = {"V": 0, "R": 1, "M": 2, "Z": 3, "L": 4, "@": 5}
 _TRIES = 3
@@ -152,7 +154,7 @@ class Eraser:
         known = [certificate for certificate in tombstones.certificates(EPOCH) if certificate.conversations == marks]
         begun = [certificate for certificate in known if certificate.complete is None]
         certificate = begun[0] if begun else Certificate(
-            id=certificate_id, at=now, conversations=marks, backups_until=now + BACKUPS_KEPT
+            id=certificate_id, at=now, conversations=marks, backups_until=now + BACKUPS_KEPT + UNDER_WAY
         )  # fmt: skip
         self.step("count")
         counts = self.found(parties, until=certificate.at)

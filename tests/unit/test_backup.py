@@ -100,6 +100,15 @@ def kinds(exports: Exports) -> list[str]:
     return [arguments["ExportType"].partition("_")[0] for arguments in exports.begun]
 
 
+def test_no_export_of_changes_has_items_as_they_were_before(world: World) -> None:
+    """What an erasure removed would be in a backup made after it, and kept longer than its certificate says."""
+    exports = Exports(world.table.client, status="COMPLETED")
+    at_work = backup(world, exports)
+    for hours in (0, 24):
+        at_work.back_up(NOW + timedelta(hours=hours), PLENTY)
+    assert exports.begun[1]["IncrementalExportSpecification"]["ExportViewType"] == "NEW_IMAGES"
+
+
 def test_there_is_a_full_export_every_week(world: World) -> None:
     """Exports are kept 35 days: without that, changes would be left with nothing to apply them to."""
     exports = Exports(world.table.client, status="COMPLETED")

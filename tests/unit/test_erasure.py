@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from functions.archive.backup_copies import KEPT
 from functions.archive.erasure import Eraser, NotYetErased
 from functions.archive.holds import HeldLegally, Hold, Holds, NoHold
 from functions.archive.removals import Removals, Removed
@@ -94,6 +95,14 @@ def test_everything_held_about_a_person_goes_and_nothing_of_anybody_else(world: 
         "messages": 3, "replies": 1, "originals": 1, "links": 1, "conversations": 1, "memberships": 1,
         "archived_messages": 2, "parts": 1, "objects": 2,
     }  # fmt: skip
+
+
+def test_the_certificates_day_is_after_the_last_copy_of_an_export_that_was_under_way(world: World) -> None:
+    world.receive("anna", SETTLED)
+    landed = NOW + timedelta(hours=12)
+    day_after = landed.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    # Its copy goes with the first run, of one in six hours, on a day more than 35 days later.
+    assert erase(world, ANNA).backups_until >= day_after + KEPT + timedelta(hours=6)
 
 
 def test_the_certificate_names_nobody_and_lies_in_the_table_and_in_the_bucket(world: World) -> None:
