@@ -15,6 +15,10 @@ _RUN = re.compile(r"[\W_]+")
 # Punctuation that ends a clause is no filler, nor is what stands for personal data (of private use).
 _CLAUSE_END = re.compile("[,;:!?。、\ue000-\uf8ff]")
 _HEART = "[❤♥💗💕🧡💛💚💙💜🖤⭐]"
+_PICTURES = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]+")
+# From so many letters on, what stands beside a picture is a word: love😀you.
+_PIECE = 3
+_LETTERS_FROM, _ENDS_IN_LETTERS = re.compile("[a-z]+"), re.compile("[a-z]+$")
 _ALONE, _END = "(?<![a-z0-9])", "(?![a-z])"
 # 裙子 is a skirt, 企鹅 a bird, 丁丁 a name and 威信 a virtue, unless somebody is to be added to them.
 _VARIANTS: tuple[tuple[str, str], ...] = (
@@ -73,15 +77,24 @@ def bare(folded: str) -> Bare | None:
 
 
 def _gap(run: re.Match[str]) -> str:
-    """Nothing, for filler between Chinese characters, or between letters that stand alone: l-o-a-n, s t o p. Else the run itself."""
+    """Nothing, for filler between Chinese characters, between letters that stand alone (l-o-a-n, s t o p), or a picture within a word
+    (re❤fund). Else the run itself."""
     text, (start, end) = run.string, run.span()
     if not start or end == len(text) or end - start > 4:
         return run[0]
     if _HAN.match(text[start - 1]) and _HAN.match(text[end]):
         return run[0] if _CLAUSE_END.search(run[0]) else ""
+    if _PICTURES.fullmatch(run[0]):
+        return "" if _splits_a_word(text, start, end) else run[0]
     return (
         "" if end - start < 3 and _alone(text, start - 1) and _alone(text, end) and not _CLAUSE_END.search(run[0]) else run[0]
     )
+
+
+def _splits_a_word(text: str, start: int, end: int) -> bool:
+    """Whether there are letters on both sides, and on one of them too few for a word of its own; v❤ has a meaning already."""
+    before, after = _ENDS_IN_LETTERS.search(text, max(0, start - _PIECE), start), _LETTERS_FROM.match(text, end)
+    return bool(before and before[0] != "v" and after and min(len(before[0]), len(after[0])) < _PIECE)
 
 
 def _alone(text: str, place: int) -> bool:

@@ -82,7 +82,13 @@ def _is_accent(code: int) -> bool:
     return any(first <= code <= last for first, last in _ACCENTS)
 
 
-_LETTERS = SIMPLIFIED | dict(zip(_HAN_LOOKALIKES[::2], _HAN_LOOKALIKES[1::2], strict=True))
+# Once unfolded a letter may be a look-alike still: Ʀ is ʀ, a small capital.
+_LETTERS = (
+    {look: letter.lower() for look, letter in ALWAYS.items()}
+    | SIMPLIFIED
+    | dict(zip(_HAN_LOOKALIKES[::2], _HAN_LOOKALIKES[1::2], strict=True))
+    | dict.fromkeys(_APOSTROPHES, "'")
+)
 
 
 class _Characters(dict[str, str]):

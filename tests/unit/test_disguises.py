@@ -72,6 +72,7 @@ def test_letters_that_look_like_latin_ones_are_latin_and_russian_stays_russian(t
         ("需要发漂", "需要发票"),
         ("l-o-a-n-s for you", "loans for you"),
         ("S T O P", "stop"),
+        ("re❤fund my mo😂ney", "refund my money"),
         ("sl0ts r00m v!agr@ repl!ca", "slots room viagra replica"),
     ],
 )
@@ -84,7 +85,7 @@ def test_disguises_come_off(text: str, plain: str) -> None:
     [
         "裙子", "加裙撑多少钱", "这条裙子的裙摆太长", "进裙子店", "企鹅公仔有吗", "动物园企鹅馆几点", "丁丁是我儿子", "威信很高",
         "没有威信",        "回家", "大家好", "力气", "女子", "a4纸", "b2b", "iphone15", "plan b", "vip", "v领", "转,账",
-        "转。账", "转a账", "转......账", "hello there",
+        "转。账", "转a账", "转......账", "hello there", "love😀you", "🙂hi", "hi🙂 there",
         "扣500块", "秋天的球鞋", "wifi", "mp3", "5v适配器", "薇薇", "现代款式",
     ],
 )  # fmt: skip

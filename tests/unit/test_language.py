@@ -88,6 +88,12 @@ def test_every_folded_character_comes_from_somewhere(text: str) -> None:
     assert fold_keyword(folded.text) == folded.text.strip()
 
 
+@pytest.mark.parametrize("block", [(0x0, 0x3000), (0xFB00, 0x10000), (0x1D400, 0x1D800), (0x1F100, 0x1F200)])
+def test_folding_a_folded_letter_changes_nothing(block: tuple[int, int]) -> None:
+    folded = {letter: fold(letter).text for letter in map(chr, range(*block))}
+    assert {letter for letter, once in folded.items() if fold_keyword(once) != once.strip()} == set()
+
+
 def test_a_span_covers_what_was_folded_away_inside_it() -> None:
     folded = fold("看 发\u200b\u200b票 吧")
     start = folded.text.index("发票")
