@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from functions.classify.conditions import Case, Test, circumstance, matches
+from functions.classify.conditions import Case, Test, circumstance, matcher
 from functions.classify.config import Condition, ContactIs, Window
 from functions.classify.reading import Reading
 
@@ -36,7 +36,8 @@ def of_circumstance(condition: Condition) -> Iterator[Test]:
 def _of_labels(condition: Condition) -> Iterator[Test]:
     label, scores = condition.label, condition.score
     if label:
-        yield circumstance(lambda case: matches(label, case.labels), reads_labels=True)
+        fits = matcher(label)
+        yield circumstance(lambda case: fits(case.labels), reads_labels=True)
     if scores:
         yield circumstance(lambda case: _is_sure(case, scores), reads_labels=True)
 

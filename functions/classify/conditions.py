@@ -77,14 +77,22 @@ def none_of(part: Test) -> Test:
     return _composed(lambda case: () if part.holds(case) is None else None, [part], None)
 
 
-def matches(labels: Labels, judgement: Judgement) -> bool:
+def matcher(labels: Labels) -> Callable[[Judgement], bool]:
     """Whether a judgement has the labels asked for: on each axis named, one of the values."""
-    for axis in labels.model_fields_set:
-        wanted, actual = getattr(labels, axis), getattr(judgement, axis)
-        values = actual if isinstance(actual, tuple) else (actual,)
-        if wanted is not None and not set(wanted if isinstance(wanted, list) else [wanted]).intersection(values):
-            return False
-    return True
+    asked = [
+        (axis, frozenset(wanted if isinstance(wanted, list) else [wanted]))
+        for axis in labels.model_fields_set
+        if (wanted := getattr(labels, axis)) is not None
+    ]
+
+    def matches(judgement: Judgement) -> bool:
+        for axis, wanted in asked:
+            actual = getattr(judgement, axis)
+            if wanted.isdisjoint(actual) if isinstance(actual, tuple) else actual not in wanted:
+                return False
+        return True
+
+    return matches
 
 
 def _composed(holds: Callable[[Case], Evidence | None], parts: list[Test], triggers: frozenset[Keyword] | None) -> Test:

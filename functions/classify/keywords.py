@@ -7,7 +7,7 @@ takes a fraction of the memory of a dictionary per node.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 _NODE = 0x110000
 _UNKNOWN = -1
@@ -17,11 +17,30 @@ Edges = Literal["none", "start", "both", "whole"]
 _AROUND = " .,;:!。、，；：！~〜\"'()"
 
 
-class Keyword(NamedTuple):
-    """A folded text to look for. `edges`: where a word must begin or end (nowhere, at its start, at both), or that it is all there is."""
+_EDGES: dict[str, Edges] = {"n": "none", "s": "start", "b": "both", "w": "whole"}
 
-    text: str
-    edges: Edges = "none"
+
+class Keyword(str):
+    """A folded text to look for. `edges`: where a word must begin or end (nowhere, at its start, at both), or that it is all there is.
+
+    A string of both, because a string remembers its hash: sets of keywords are gone through for every message.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str, edges: Edges = "none") -> Keyword:
+        """The keyword of a folded text."""
+        return super().__new__(cls, edges[0] + text)
+
+    @property
+    def text(self) -> str:
+        """What is looked for."""
+        return self[1:]
+
+    @property
+    def edges(self) -> Edges:
+        """Where it must begin or end a word."""
+        return _EDGES[self[0]]
 
 
 Places = dict[Keyword, list[tuple[int, int]]]
@@ -79,7 +98,7 @@ class Automaton:
         places = found.get(keyword)
         if places is not None and len(places) >= MAX_PLACES and keyword not in self._thorough:
             return
-        start = end - len(keyword.text)
+        start = end - len(keyword) + 1
         if fits(keyword.edges, text, start, end):
             found.setdefault(keyword, []).append((start, end))
 

@@ -86,7 +86,7 @@ def folded(message: Message) -> str:
 
 
 def _first(judged: Judged, conversation: Conversation, policy: Repeats) -> Said | None:
-    now = said(judged)
+    now = said(judged) if conversation.said else None
     if now is None:
         return None
     for earlier in map(Said.read, conversation.said):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.classify.conditions import matches
+from functions.classify.conditions import matcher
 from functions.classify.config import checked
 from functions.classify.judging import Consequences, Verdict
 from functions.classify.standing import STRANGER, Standing
@@ -30,6 +30,7 @@ class TeamBook:
 
     section: TeamsSection
     calendars: Calendars
+    routes: tuple[tuple[Callable[[Judgement], bool], str], ...]
 
     @property
     def default(self) -> str:
@@ -42,7 +43,7 @@ class TeamBook:
 
     def team(self, judgement: Judgement) -> str:
         """The team of the first route that matches the labels."""
-        return next((route.team for route in self.section.routes if matches(route.when, judgement)), self.default)
+        return next((team for fits, team in self.routes if fits(judgement)), self.default)
 
     def service(self, team: str, tags: Collection[str] = ()) -> tuple[str | None, ServiceLevel]:
         """The service level of a message: the first class that has one of the conversation's tags, the team's own, the house's (None)."""
@@ -71,7 +72,7 @@ def read_teams(section: dict[str, Any], calendars: Calendars) -> TeamBook:
     for where, team in named.items():
         if team not in teams.teams:
             raise BundleInvalid(f"{where}: no team {team}")
-    return TeamBook(teams, calendars)
+    return TeamBook(teams, calendars, tuple((matcher(route.when), route.team) for route in teams.routes))
 
 
 def route(
