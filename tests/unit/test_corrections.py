@@ -26,7 +26,7 @@ from training.splits import by_style, folds
 
 LIBRARY = library()
 EXAMPLES = read_folder()
-FEW = LIBRARY.rows(EXAMPLES[::20])
+FEW = LIBRARY.rows(EXAMPLES[:: len(EXAMPLES) // 270])
 # Words of a trade that nobody else uses: what they mean can only be learnt from its corrections.
 QUALITIES = (
     "red", "blue", "old", "new", "big", "tall", "odd", "raw", "wet", "dry", "hot", "cold", "fast", "slow", "long", "soft",

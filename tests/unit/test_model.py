@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from functions.classify.model.ngrams import LONGEST, clipped, ngrams
 from functions.classify.model.opinion import Model
 from functions.classify.model.scoring import Features, Scorer
 from functions.classify.model.shelf import SHIPPED, Shelf
-from functions.classify.model.weights import Weights, WeightsInvalid, dump_weights, read_weights, weights_hash
+from functions.classify.model.weights import WeightsInvalid, dump_weights, read_weights, weights_hash
 from functions.common.bundle import Bundle, BundleSource, dump_bundle
 from functions.common.errors import BundleInvalid
 from training.corpus import library, read_text
@@ -226,7 +227,11 @@ def test_absurd_texts_are_judged_too(text: str) -> None:
     judge(BOOK, read_text(text), MODEL)
 
 
-def test_reading_weights_needs_few_objects() -> None:
-    weights = read_weights(DOCUMENT)
-    assert isinstance(weights, Weights)
-    assert len(weights.keys) // 4 == weights.header["count"] <= 120_000
+def test_weights_and_what_was_read_with_them_fit_the_memory_they_may_have() -> None:
+    tracemalloc.start()
+    model = Model(read_weights(SHIPPED.read_bytes()))
+    for number in range(1000):
+        model.scorer.margins(Features({number * 97 + place for place in range(60)}, set()))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most <= 48_000_000

@@ -45,13 +45,18 @@ def test_a_known_rule_is_heard_through_the_model_unless_it_is_nearly_always_righ
     assert standing("complaint-in-words", [trusted, Claim("sentiment", "negative", 0.9)], KNOWN) == [trusted]
 
 
-def test_risk_and_flags_of_any_rule_stand_and_the_models_are_added() -> None:
-    own = standing("money-transfer", [Claim("risk", "money", 0.9), Claim("opt_out", "true", 0.9)], KNOWN)
+def test_risk_of_any_rule_stands_and_the_models_is_added() -> None:
+    own = standing("money-transfer", [Claim("risk", "money", 0.9)], KNOWN)
     opinion = Opinion(OPINION.values | {"risk": ("safety",)}, OPINION.scores | {"risk.safety": 0.5}, OPINION.uncertain)
     judgement = labels(*own, opinion=opinion)
     assert judgement.risk == ("money", "safety")
     assert judgement.urgency == "urgent", "safety always is"
-    assert judgement.opt_out
+
+
+def test_the_model_may_take_back_a_shipped_rules_flag_but_not_a_merchants() -> None:
+    flag = Claim("opt_out", "true", 0.9)
+    assert standing("money-transfer", [flag], KNOWN) == []
+    assert standing("a-rule-of-their-own", [flag], KNOWN) == [flag]
 
 
 def test_what_a_rule_said_of_an_axis_is_not_uncertain() -> None:

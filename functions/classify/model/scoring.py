@@ -1,7 +1,8 @@
 """From the features of a text to one number a lane, in whole numbers.
 
 A feature's row is one Python integer with sixteen bits a lane, so that one addition counts it for every lane at once. Weights are
-signed bytes, stored plus 128: a sum of up to 257 of them fits its lane, and what was added is taken off again at the end.
+signed bytes, stored plus 128: a sum of up to 257 of them fits its lane, and what was added is taken off again at the end. A row is
+made when its feature is first met: most are never met, and a cold start does not pay for them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from functions.classify.reading import Reading
 
 OFFSET = 128
 _AT_ONCE = 257
+# Rows made are kept, those of features without a weight too; when there are so many, all are forgotten.
+_KEPT = 50_000
+# A signed byte plus 128 is the same byte with its highest bit turned over.
+_PLUS_OFFSET = bytes(byte ^ 0x80 for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ def view(reading: Reading) -> str:
 
 
 class Scorer:
-    """Rows ready to be added up."""
+    """Weights ready to be added up."""
 
     def __init__(self, weights: Weights) -> None:
         self.lanes = weights.lanes
@@ -43,7 +48,10 @@ class Scorer:
         self._bias: list[float] = header["bias"]
         self._scales: tuple[list[float], list[float]] = (header["scales"]["ngrams"], header["scales"]["concepts"])
         self._concepts = Concepts(header["concepts"])
-        self._rows = _packed(weights)
+        self._bytes = weights.rows
+        features = unpack(f"<{len(weights.keys) // 4}I", weights.keys)
+        self._starts = dict(zip(features, range(0, len(weights.rows), len(self.lanes)), strict=True))
+        self._rows: dict[int, int] = {}
         self._format = f"<{len(self.lanes)}H"
         self._width = 2 * len(self.lanes)
 
@@ -55,7 +63,7 @@ class Scorer:
         """One number a lane: the greater, the surer its answer is yes."""
         margins = self._bias
         for kind, scales in zip((features.ngrams, features.concepts), self._scales, strict=True):
-            known = [row for row in map(self._rows.get, kind) if row is not None]
+            known = self._known(kind)
             if known:
                 by, less = 1 / sqrt(len(known)), OFFSET * len(known)
                 sums = zip(margins, self._sums(known), scales, strict=True)
@@ -64,8 +72,8 @@ class Scorer:
 
     def weight(self, feature: int, lane: int) -> int:
         """What a feature counts for in a lane, -128…127; 0 for one that is not known."""
-        row = self._rows.get(feature)
-        return 0 if row is None else (row >> (16 * lane) & 0xFFFF) - OFFSET
+        row = self._row(feature)
+        return (row >> (16 * lane) & 0xFFFF) - OFFSET if row else 0
 
     def scale(self, kind: str, lane: int) -> float:
         """What a weight of 1 is worth in a lane, of `ngrams` or `concepts`."""
@@ -74,6 +82,24 @@ class Scorer:
     def concepts(self) -> Concepts:
         """The lists of words."""
         return self._concepts
+
+    def _known(self, features: set[int]) -> list[int]:
+        """The rows of those features that have one. None is 0: weights are -127…127, stored plus 128."""
+        rows = self._rows
+        if unmet := features - rows.keys():
+            if len(rows) > _KEPT:
+                self._rows, unmet = (rows := {}), features
+            rows.update(zip(unmet, map(self._row, unmet), strict=True))
+        return list(filter(None, map(rows.__getitem__, features)))
+
+    def _row(self, feature: int) -> int:
+        """A feature's bytes spread over lanes of two bytes; 0 for one that is not known."""
+        start = self._starts.get(feature)
+        if start is None:
+            return 0
+        spread = bytearray(self._width)
+        spread[::2] = self._bytes[start : start + len(self.lanes)].translate(_PLUS_OFFSET)
+        return int.from_bytes(spread, "little")
 
     def _sums(self, rows: list[int]) -> list[int]:
         if len(rows) <= _AT_ONCE:
@@ -84,18 +110,3 @@ class Scorer:
             sums = unpack(self._format, sum(part).to_bytes(self._width, "little"))
             totals = [total + more for total, more in zip(totals, sums, strict=True)]
         return totals
-
-
-def _packed(weights: Weights) -> dict[int, int]:
-    """Each feature's row: its bytes spread over lanes of two bytes."""
-    # A signed byte plus 128 is the same byte with its highest bit turned over.
-    turned = weights.rows.translate(bytes(byte ^ 0x80 for byte in range(256)))
-    spread = bytearray(2 * len(turned))
-    spread[::2] = turned
-    width = 2 * len(weights.lanes)
-    keys = unpack(f"<{len(weights.keys) // 4}I", weights.keys)
-    view_of = memoryview(bytes(spread))
-    return {
-        key: int.from_bytes(view_of[at : at + width], "little")
-        for key, at in zip(keys, range(0, len(spread), width), strict=True)
-    }
