@@ -18,6 +18,7 @@ from functions.archive.bucket import ArchiveBucket, part_key
 from functions.archive.manifests import Ledger, Manifest, intent
 from functions.archive.parts import Filed, PartWriter
 from functions.common import aws, keys
+from functions.common.clock import set_ahead, system_clock
 from functions.common.dynamo_store import DynamoStore
 from functions.common.judgement import Judged, Judgement, Routing
 from functions.common.message import Contact, ContactId, Message, Verification
@@ -148,3 +149,14 @@ def open_archive_room() -> Iterator[ArchiveRoom]:
         with mock.patch.dict("os.environ", room.environ):
             yield room
         aws.client.cache_clear()
+
+
+@contextmanager
+def open_archive_room_now() -> Iterator[ArchiveRoom]:
+    """The same with every clock at `NOW`."""
+    set_ahead(NOW - system_clock())
+    try:
+        with open_archive_room() as opened:
+            yield opened
+    finally:
+        set_ahead(timedelta())

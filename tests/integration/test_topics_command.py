@@ -9,19 +9,14 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner
 
-from functions.common.clock import set_ahead, system_clock
 from infra.cli.app import app
-from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room_now
 
 
 @pytest.fixture
 def room() -> Iterator[ArchiveRoom]:
-    set_ahead(NOW - system_clock())
-    try:
-        with open_archive_room() as opened:
-            yield opened
-    finally:
-        set_ahead(timedelta())
+    with open_archive_room_now() as opened:
+        yield opened
 
 
 def test_what_is_hot_is_compared_with_what_is_archived(room: ArchiveRoom) -> None:

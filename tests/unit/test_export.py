@@ -33,13 +33,12 @@ from functions.archive.sheet import BUSINESSES, COLUMNS, may_be, safe, sheet
 from functions.archive.upload import PIECE, upload
 from functions.common import aws
 from functions.common.calendar import Calendar, read_calendar
-from functions.common.clock import set_ahead, system_clock
 from functions.common.errors import Unavailable
 from functions.common.judgement import Judgement
 from functions.common.message import Attachment
 from functions.common.telemetry import Telemetry
 from infra.cli.app import app
-from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room_now
 
 runner = CliRunner()
 PASSWORD = "密码 p4ss"
@@ -56,15 +55,11 @@ CALENDAR: Calendar = read_calendar(
 
 @pytest.fixture
 def room() -> Iterator[ArchiveRoom]:
-    set_ahead(NOW - system_clock())
-    try:
-        with open_archive_room() as opened:
-            secret = aws.client("secretsmanager").create_secret(Name="export", SecretString=PASSWORD)["ARN"]
-            with mock.patch.dict("os.environ", {"EXPORT_PASSWORD": secret}):
-                aws.client("s3").create_bucket(Bucket="exports")
-                yield opened
-    finally:
-        set_ahead(timedelta())
+    with open_archive_room_now() as opened:
+        secret = aws.client("secretsmanager").create_secret(Name="export", SecretString=PASSWORD)["ARN"]
+        with mock.patch.dict("os.environ", {"EXPORT_PASSWORD": secret}):
+            aws.client("s3").create_bucket(Bucket="exports")
+            yield opened
 
 
 def shanghai(text: str) -> datetime:

@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 from functions.archive.bucket import manifest_object_key
 from functions.archive.tombstones import Certificate, Tombstones
 from functions.common import keys
-from functions.common.clock import set_ahead, system_clock
 from infra.cli.app import app
 from infra.records.lost_ledger import LostLedger
-from tests.fakes.archive_room import NOW, SHARDS, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, SHARDS, ArchiveRoom, open_archive_room_now
 from tests.fakes.template import table_definition
 
 runner = CliRunner()
@@ -24,12 +23,8 @@ runner = CliRunner()
 
 @pytest.fixture
 def room() -> Iterator[ArchiveRoom]:
-    set_ahead(NOW - system_clock())
-    try:
-        with open_archive_room() as opened:
-            yield opened
-    finally:
-        set_ahead(timedelta())
+    with open_archive_room_now() as opened:
+        yield opened
 
 
 def lose(room: ArchiveRoom) -> None:

@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 from functions.archive.holds import Hold, Holds
 from functions.archive.tombstones import Tombstones
 from functions.common import aws
-from functions.common.clock import set_ahead, system_clock
+from functions.common.clock import system_clock
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.identity import Party, People
 from functions.common.vault import Vault
 from infra.cli.app import app
-from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room_now
 
 runner = CliRunner()
 ANNA = Party(channel="generic", account="demo", contact="anna")
@@ -41,20 +41,16 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveRoo
     """Anna wrote under two ids, which an operator linked; ben is somebody else in the same parts. There is a pack."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("functions.archive.floods._DAYS", 2)  # sixteen queries each
-    set_ahead(NOW - system_clock())
-    try:
-        with open_archive_room() as opened:
-            s3 = aws.client("s3")
-            s3.put_bucket_versioning(Bucket=opened.bucket.name, VersioningConfiguration={"Status": "Enabled"})
-            s3.create_bucket(Bucket="exports")
-            s3.put_object(Bucket="exports", Key="month-end/2026-10.zip", Body=b"anna")
-            monkeypatch.setenv("EXPORT_BUCKET", "exports")
-            secret = aws.client("secretsmanager").create_secret(Name="export", SecretString="p")["ARN"]
-            monkeypatch.setenv("EXPORT_PASSWORD", secret)
-            live(opened)
-            yield opened
-    finally:
-        set_ahead(timedelta())
+    with open_archive_room_now() as opened:
+        s3 = aws.client("s3")
+        s3.put_bucket_versioning(Bucket=opened.bucket.name, VersioningConfiguration={"Status": "Enabled"})
+        s3.create_bucket(Bucket="exports")
+        s3.put_object(Bucket="exports", Key="month-end/2026-10.zip", Body=b"anna")
+        monkeypatch.setenv("EXPORT_BUCKET", "exports")
+        secret = aws.client("secretsmanager").create_secret(Name="export", SecretString="p")["ARN"]
+        monkeypatch.setenv("EXPORT_PASSWORD", secret)
+        live(opened)
+        yield opened
 
 
 def live(room: ArchiveRoom) -> None:

@@ -27,7 +27,7 @@ from infra.records.hot import HotMessages
 from infra.records.period import Asked, Period, at_most, read_period
 from infra.records.question import Question, sql
 from infra.records.search import OnAws, Search
-from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room_now
 
 runner = CliRunner()
 PHONE = "+8613912345678"
@@ -35,12 +35,8 @@ PHONE = "+8613912345678"
 
 @pytest.fixture
 def room() -> Iterator[ArchiveRoom]:
-    set_ahead(NOW - system_clock())
-    try:
-        with open_archive_room() as opened:
-            yield opened
-    finally:
-        set_ahead(timedelta())
+    with open_archive_room_now() as opened:
+        yield opened
 
 
 def search(*arguments: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
