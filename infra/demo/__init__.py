@@ -1,4 +1,4 @@
 """`postroom demo`: customers of several platforms write to the local stack; what happened is compared with what should have.
 
-`letters` is the story, `tour` lives through it over real HTTP, `findings` compares, `report` prints.
+`scenes` is the story, told in `letters`; `tour` lives through it over real HTTP, `findings` compares, `report` prints.
 """

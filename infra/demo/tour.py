@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.common.clock import to_iso
 from infra.demo.drill import MONTH_END, Drill, Operator, aftermath, month_end
-from infra.demo.letters import ARCHIVE_NIGHT, SCENES, Letter
+from infra.demo.letters import Letter
+from infra.demo.scenes import ARCHIVE_NIGHT, SCENES
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager

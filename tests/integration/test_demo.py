@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.demo.findings import findings
-from infra.demo.letters import SCENES
+from infra.demo.scenes import SCENES
 from infra.demo.tour import Delivery, Outcome, tour
 from infra.local.stack import Stack
 
