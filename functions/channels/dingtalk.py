@@ -167,7 +167,7 @@ def _message(said: Said, fields: Fields, payload: Payload) -> Message:
         sent_at=sent_at,
         time_precision="ms" if sent_at else "none",
         received_at=request.received_at,
-        reply=_window(fields, sent_at or request.received_at),
+        reply=_window(fields, min(sent_at or request.received_at, request.received_at)),
         verification=payload.verified.verification,
     )
 

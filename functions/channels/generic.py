@@ -24,6 +24,7 @@ from functions.channels.codecs import sightings, strict_json
 from functions.channels.codecs.batch import MAX_ITEMS
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.generic_item import MAX_TEXT, Item, ItemContact, ItemReplyTo
+from functions.channels.codecs.platform_time import OF_ONES_OWN, believable
 from functions.channels.contract import (
     Credentials,
     HttpAnswer,
@@ -224,8 +225,9 @@ def _message(item: Item, payload: Payload) -> Message:
     contact, request = item.contact, payload.verified.request
     kind, raw_kind = _kind(item)
     quoted = item.reply_to if isinstance(item.reply_to, ItemReplyTo) else ItemReplyTo(id=item.reply_to)
+    sent_at = believable(item.sent_at, request.received_at, late=OF_ONES_OWN)
     return Message(
-        message_id=keys.message_id("generic", payload.account, contact.id, item.sent_at, item.id),
+        message_id=keys.message_id("generic", payload.account, contact.id, sent_at, item.id),
         channel="generic",
         account=payload.account,
         contact=Contact(
@@ -243,8 +245,8 @@ def _message(item: Item, payload: Payload) -> Message:
         attachments=tuple(Attachment(**a.model_dump(), needs_download=a.url_expires_at is not None) for a in item.attachments),
         reply_to=ReplyTo(native_id=quoted.id, text=quoted.text) if item.reply_to else None,
         referral=Referral(**item.referral.model_dump()) if item.referral else None,
-        sent_at=item.sent_at,
-        time_precision="ms" if item.sent_at else "none",
+        sent_at=sent_at,
+        time_precision="ms" if sent_at else "none",
         received_at=request.received_at,
         reply=ReplyWindow(mode="open" if payload.verified.credentials.reply_url else "none"),
         verification=payload.verified.verification,

@@ -207,7 +207,7 @@ def _item(item: Any, task: PullTask, credentials: WecomKfCredentials, now: datet
         sent_at=sent_at,
         time_precision="s" if sent_at else "none",
         received_at=now,
-        reply=_window(said, open_kfid, sent_at or now),
+        reply=_window(said, open_kfid, min(sent_at or now, now)),
         verification=PULLED,
     )
 

@@ -137,6 +137,14 @@ def test_an_old_message_signed_now_is_accepted_and_keeps_its_own_time():
     assert parse(webhook).messages[0].sent_at == yesterday
 
 
+@pytest.mark.parametrize(
+    ("age", "believed"), [(timedelta(days=-2), False), (timedelta(hours=-23), True), (timedelta(days=3650), True)]
+)
+def test_correspondence_of_years_keeps_its_times_and_the_future_has_none(age, believed):
+    (said,) = parse(simulator().text("u-1", "hi", at=NOW - age, signed_at=NOW)).messages
+    assert (said.sent_at, said.time_precision) == ((NOW - age, "ms") if believed else (None, "none"))
+
+
 def test_the_same_message_is_the_same_bytes_and_each_try_has_its_own_signature():
     first, again = (simulator().text("u-1", "hi", native_id="m-1", at=NOW) for _ in range(2))
     assert first == again

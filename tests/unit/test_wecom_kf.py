@@ -243,6 +243,13 @@ def test_an_absurd_time_is_no_time_and_the_message_stays(when: Any) -> None:
     assert message.reply.expires_at == NOW + timedelta(hours=48)
 
 
+def test_a_message_of_a_clock_that_is_fast_opens_no_longer_window() -> None:
+    fast = NOW + timedelta(hours=8)
+    item = kf_simulator().item(ANN, "text", {"content": "一"}) | {"send_time": int(fast.timestamp())}
+    (message,) = pull(answering(listing(item))).result.messages
+    assert (message.sent_at, message.reply.expires_at) == (fast, NOW + timedelta(hours=48))
+
+
 def test_a_redelivery_has_the_same_id_whatever_announced_it() -> None:
     simulator = kf_simulator()
     webhook = simulator.text(ANN, "一", native_id="k1", at=NOW)

@@ -8,6 +8,7 @@ in it, Ed25519, and WeChat's with its encryption.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class HeaderSignature(Section):
+class HeaderSignature(Section, ABC):
     """What a signature in a header has, however it is made.
 
     `signed` says what it covers: `{timestamp}.{body}`. `part` names the signature among `name=value` pairs in its header, `timestamp_part`
@@ -123,11 +124,13 @@ class HeaderSignature(Section):
     def _key_bytes(self) -> bytes:
         return self.key.get_secret_value().encode("utf-8", "surrogatepass")
 
+    @abstractmethod
     def _holds(self, theirs: str, message: bytes) -> bool:
-        raise NotImplementedError
+        """Whether one of the signatures is that of the message, in constant time; False for what is no signature."""
 
+    @abstractmethod
     def _name(self) -> str:
-        raise NotImplementedError
+        """How the verification calls the scheme."""
 
 
 class HmacSignature(HeaderSignature):

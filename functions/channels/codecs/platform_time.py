@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 
 LATE = timedelta(days=30)
 EARLY = timedelta(days=1)
+# A system of one's own may hand over the correspondence of years; nothing makes next year's messages true.
+OF_ONES_OWN = timedelta(days=3653)
 
 
-def believable(sent: datetime | None, received_at: datetime) -> datetime | None:
-    """`sent`, or None when it is none or lies more than 30 days before or a day after the receipt."""
-    return sent if sent is not None and -EARLY <= received_at - sent <= LATE else None
+def believable(sent: datetime | None, received_at: datetime, *, late: timedelta = LATE) -> datetime | None:
+    """`sent`, or None when it is none or lies more than `late` before or a day after the receipt."""
+    return sent if sent is not None and -EARLY <= received_at - sent <= late else None
