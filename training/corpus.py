@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from functions.classify.config import Rule, RulesSection, checked
+from functions.classify.denials import taken_back
 from functions.classify.judging import claims_of, evidence
 from functions.classify.language import detect
 from functions.classify.model.concepts import Concepts
@@ -30,12 +31,13 @@ class ConceptsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A labelled message, what rules and model see of it, and which rules fired on its text alone."""
+    """A labelled message, what rules and model see of it, which rules fired on its text alone, and the flags that these take back."""
 
     example: Example
     reading: Reading
     rules: tuple[str, ...]
     features: Features
+    denied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Library:
         silent = not any(any(claims_of(rule.rule.then)) for rule in fired)
         rules = tuple(evidence(fired, noise=silent and is_noise(reading.folded.text)))
         text = view(reading)
-        return Row(example, reading, rules, Features(ngrams(text), self.found.features(text, rules)))
+        return Row(example, reading, rules, Features(ngrams(text), self.found.features(text, rules)), taken_back(fired))
 
     def rows(self, examples: Iterable[Example]) -> list[Row]:
         """Messages read."""

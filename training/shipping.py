@@ -60,6 +60,8 @@ def trusted(rows: Sequence[Row], library: Library) -> dict[str, list[str]]:
     for row in rows:
         for rule in row.rules:
             for label in claims[rule]:
+                if label.partition(".")[0] in row.denied:
+                    continue
                 hits[rule, label].append(says(row.example, label))
     found: dict[str, list[str]] = {name: [] for name in sorted(claims)}
     for (rule, label), right in sorted(hits.items()):

@@ -162,7 +162,10 @@ def parts_of(condition: Condition) -> Iterator[Condition]:
 
 
 class Action(Part):
-    """What a rule says of a message that it fires on, and what is to follow. `score` is how sure the labels are."""
+    """What a rule says of a message that it fires on, and what is to follow. `score` is how sure the labels are.
+
+    A flag that is false is taken back: what other rules found within this one's words, and what the model says of it, do not count.
+    """
 
     business: Business | None = None
     content: Several[Content] = Field(default_factory=list)
@@ -170,8 +173,8 @@ class Action(Part):
     sentiment: Sentiment | None = None
     spam: Spam | None = None
     risk: Several[Risk] = Field(default_factory=list)
-    wants_human: bool = False
-    opt_out: bool = False
+    wants_human: bool | None = None
+    opt_out: bool | None = None
     score: float = Field(0.9, gt=0, le=1)
     team: Name | None = None
     hold: Several[Name] = Field(default_factory=list)

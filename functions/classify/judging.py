@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from functions.classify.config import Action
+from functions.classify.denials import taken_back
 from functions.classify.labels import FLAGS, Claim, resolve
 from functions.classify.model.opinion import Model, Opinion
 from functions.classify.model.scoring import view
@@ -72,6 +73,14 @@ class Claims:
         if self.opinion and (axes := unsure(self.standing, self.opinion)):
             self.opinion, self.advice = second_opinion(self.opinion, axes)
 
+    def take_back(self, fired: list[Fired]) -> frozenset[str]:
+        """Flags that rules deny: nobody is heard who says them."""
+        flags = taken_back(fired)
+        for flag in flags:
+            self.standing = [claim for claim in self.standing if claim.axis != flag]
+            self.overrule(flag)
+        return flags
+
     def overrule(self, axis: str) -> None:
         """What the model says of an axis is not heard: a rule knows the words, and they mean the opposite."""
         if self.opinion is not None:
@@ -104,15 +113,17 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_o
         claims.consult(second_opinion)
     if any(rule.rule.then.opt_in for rule in fired):
         claims.overrule("opt_out")
+    denied = claims.take_back(fired)
     so_far, heard = claims.settled(), len(claims.standing)
     later = examination.second(so_far)
     for rule in later:
         claims.hear(rule.rule.name, claims_of(rule.rule.then))
     fired += later
+    changed = len(claims.standing) > heard or claims.take_back(fired) != denied
     firings = [book.firing(rule, reading) for rule in fired]
     if noise:
         firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
-    all_firings, changed = (*firings, *claims.advice), len(claims.standing) > heard
+    all_firings = (*firings, *claims.advice)
     judgement = claims.settled(all_firings) if changed else replace(so_far, firings=all_firings)
     return Verdict(judgement, _consequences(fired, _overreaching(fired, examination, judgement)))
 

@@ -48,6 +48,26 @@ def fired(rules: RuleBook, text: str, **circumstances: Any) -> list[str]:
     return [firing.rule for firing in judge(rules, reading(text, **circumstances)).judgement.firings]
 
 
+def test_a_flag_that_is_denied_is_taken_back_where_it_stands_and_nowhere_else() -> None:
+    rules = book(
+        {"when": {"contains": "转人工"}, "then": {"wants_human": True}},
+        {"when": {"near": {"first": "不要", "then": "转人工", "within": 2}}, "then": {"wants_human": False}},
+        {"when": {"label": {"urgency": "urgent"}}, "then": {"wants_human": True}},
+        {"when": {"contains": "急"}, "then": {"urgency": "urgent"}},
+        {"when": {"all": [{"label": {"urgency": "urgent"}}, {"contains": "机器人"}]}, "then": {"wants_human": False}},
+    )
+
+    def wanted(text: str) -> bool:
+        return judge(rules, reading(text)).judgement.wants_human
+
+    assert wanted("转人工") and wanted("不要发呆快点转人工")
+    assert not wanted("不要转人工") and not wanted("不要给转人工")
+    assert wanted("不要转人工,算了,还是转人工")
+    # A rule without words of its own stands on something else, and one of the second round may deny too.
+    assert wanted("急,不要转人工")
+    assert not judge(rules, reading("不要转人工 机器人")).judgement.wants_human
+
+
 # --- the automaton ---------------------------------------------------------------------------------------------------
 
 

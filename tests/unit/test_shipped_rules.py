@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.classify.judging import Verdict, judge
+from functions.classify.model.opinion import Model
+from functions.classify.model.shelf import Shelf
 from functions.classify.rules import read_rules
 from functions.common.masking import mask
 from tests.unit.test_rules import reading
@@ -19,8 +21,11 @@ from tests.unit.test_rules import reading
 BOOK = read_rules(yaml.safe_load((Path(__file__).parents[2] / "config/rules.yaml").read_text("utf-8")))
 
 
-def shipped(text: str, **circumstances: Any) -> Verdict:
-    return judge(BOOK, reading(text, **circumstances))
+MODEL = Shelf().model({"model": {}})
+
+
+def shipped(text: str, model: Model | None = None, **circumstances: Any) -> Verdict:
+    return judge(BOOK, reading(text, **circumstances), model)
 
 
 def test_the_shipped_rules_know_enough_words() -> None:
@@ -331,6 +336,56 @@ def test_wanting_a_human(text: str) -> None:
 )
 def test_not_wanting_a_human(text: str) -> None:
     assert not shipped(text).judgement.wants_human
+
+
+@pytest.mark.parametrize("model", [None, MODEL], ids=["rules alone", "with the model"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不要转人工",
+        "别给我转人工,你答就可以",
+        "不要转人工了,我自己看说明就行",
+        "先不转人工",
+        "不用找真人,智能客服就挺好",
+        "無需轉人工",
+        "不要轉真人客服,機械人答我就得",
+        "唔使轉人工",
+        "不 要 转 人 工",
+        "don't transfer me to a human, the bot is fine",
+        "no need for a human, the bot is fine",
+        "Please do not connect me to an agent",
+        "I don't want to talk to a person",
+        "I'd rather not speak to a representative, just answer here",
+        "no agent please",
+    ],
+)
+def test_a_human_that_is_not_wanted(text: str, model: Model | None) -> None:
+    assert not shipped(text, model=model).judgement.wants_human
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我不要机器人,转人工",
+        "不要,转人工",
+        "要不要转人工?我问题有点复杂,转吧",
+        "特别想找人工客服",
+        "别用机器人糊弄我,转人工",
+        "不用转人工了,直接给我找经理",
+        "不要AI,要真人",
+        "你们没有人工客服吗",
+        "別再用機器人了,我要真人客服",
+        "I don't want a bot, I want to talk to a person",
+        "don't make me talk to a bot, get me a human",
+        "please do not connect me to a bot, connect me to a person",
+        "If you don't connect me to a person I will cancel",
+        "why don't you transfer me to a human",
+        "Don't you have a real person there?",
+        "I don't want to talk to someone else again, just get me a manager",
+    ],
+)
+def test_what_only_looks_like_not_wanting_a_human(text: str) -> None:
+    assert shipped(text, model=MODEL).judgement.wants_human
 
 
 @pytest.mark.parametrize(
