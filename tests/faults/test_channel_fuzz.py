@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from functions.channels.codecs import strict_json
 from functions.channels.contract import Rejected
 from functions.common.errors import MalformedPayload
+from tests.fakes.absurd import Path, paths, replaced
 from tests.fakes.channel_places import PLACES, Desk
 from tests.fakes.simulated_platform import NOW
 
@@ -75,23 +76,9 @@ absurd = st.recursive(
 )  # fmt: skip
 
 
-def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a value."""
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [here, *(path for key, child in children for path in paths(child, (*here, key)))]
-
-
-def changed(node: Any, path: tuple[Any, ...], value: Any, *, dropped: bool) -> Any:
-    """A copy with another value in that place, or none."""
-    copy = json.loads(json.dumps(node))
-    parent = copy
-    for step in path[:-1]:
-        parent = parent[step]
-    if dropped:
-        del parent[path[-1]]
-    else:
-        parent[path[-1]] = value
-    return strict_json.parse(json.dumps(copy).encode())  # what no decoder lets through is not there
+def changed(node: Any, path: Path, value: Any, *, dropped: bool) -> Any:
+    """The value so replaced, as a decoder would have read it: what no decoder lets through is not there."""
+    return strict_json.parse(json.dumps(replaced(node, path, value, dropped=dropped)).encode())
 
 
 @every

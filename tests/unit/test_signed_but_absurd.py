@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from functions.channels.contract import RawRequest, Rejected, Verified
 from functions.common.errors import MalformedPayload
 from functions.common.wire import Inbound, dumps, read_inbound
+from tests.fakes.absurd import paths, replaced
 from tests.fakes.channel_account import EVERY, INSTAGRAM, LINE, MESSENGER, TIKTOK, WHATSAPP, ChannelAccount
 from tests.fakes.simulated_platform import NOW
 
@@ -80,27 +81,6 @@ def enveloped(account: ChannelAccount, items: list[Any]) -> Any:
     if account is TIKTOK:
         return simulator.event("im_receive_msg", items[0])
     return simulator.batch(items)
-
-
-def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value."""
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [here, *(path for key, child in children for path in paths(child, (*here, key)))]
-
-
-def replaced(node: Any, path: tuple[Any, ...], value: Any, *, dropped: bool) -> Any:
-    """The value with another in that place, or with none there."""
-    copy = json.loads(json.dumps(node))
-    if not path:
-        return value
-    parent = copy
-    for step in path[:-1]:
-        parent = parent[step]
-    if dropped:
-        del parent[path[-1]]
-    else:
-        parent[path[-1]] = value
-    return copy
 
 
 def read(account: ChannelAccount, webhook: Any) -> Any:
