@@ -1,23 +1,10 @@
-"""What the Chinese platforms send and what is kept of it.
-
-A row: what it is, its kind, its webhook, and every field that the message keeps of it, written by hand from the vendor's pages. `x:a,b`
-stands for `x.a x.b`. `BASE` is what each message of a channel has, with the person's ids and their scopes.
-"""
+"""What the Chinese platforms send and what is kept of it: rows as `field_rows` has them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from infra.simulators.contract import Webhook
-
-Make = Callable[[Any, str], Webhook]
-Row = tuple[str, str, Make, str]
-
-
-def said(kind: str, **values: Any) -> Make:
-    return lambda sim, who: sim.message(who, kind, values)
-
+from tests.fakes.field_rows import Make, Row, said
 
 BASE: dict[str, tuple[str, dict[str, str]]] = {
     "wechat_oa": ("sent_at reply:mode,expires_at,max_replies", {"openid": "wx0000000000000demo"}),
