@@ -9,12 +9,14 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from functions.autoreply.case import Case
 from functions.autoreply.config import read_replies
 from functions.autoreply.desk import Desk
 from functions.autoreply.replybook import ReplyPolicy
+from functions.autoreply.service import answer
 from functions.channels import registry
 from functions.channels.contract import HttpResult
 from functions.common import keys
@@ -93,6 +95,10 @@ def having_said(before: Conversation, *entries: Said) -> Conversation:
 def case(of: ReplyTask, *, now: datetime = OPEN, policy: ReplyPolicy = POLICY, **changes: Any) -> Case:
     """A task with its conversation; further arguments are `Conversation`'s."""
     return Case(task=of, conversation=conversation(of, **changes), policy=policy, now=now)
+
+
+class Killed(BaseException):
+    """The process is gone."""
 
 
 class Records:
@@ -236,6 +242,10 @@ class Times:
         return self.now
 
 
+def _die() -> None:
+    raise Killed
+
+
 class Fixture:
     """A desk with everything on it that a test may want to look at."""
 
@@ -252,6 +262,13 @@ class Fixture:
             clock=self.times,
             telemetry=self.telemetry,
         )
+
+    def dies_while_it_sends(self, of: ReplyTask) -> None:
+        """Answer, and let the process die when the platform has the request."""
+        self.platform.hook = _die
+        with pytest.raises(Killed):
+            answer(of, self.desk)
+        self.platform.hook = lambda: None
 
     def record(self, of: ReplyTask) -> Reply:
         return self.store.records[of.judged.message.message_id]

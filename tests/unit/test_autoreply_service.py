@@ -19,14 +19,10 @@ from functions.common.message import ReplyWindow
 from functions.common.origin import marked
 from functions.common.store import Reply, recall_mark
 from functions.common.telemetry import Telemetry
-from tests.fakes.reply_desk import OPEN, POLICY, SHUT, Fixture, conversation, having_said, said, task
+from tests.fakes.reply_desk import OPEN, POLICY, SHUT, Fixture, Killed, conversation, having_said, said, task
 
 KEYWORD = {"reply": "return_how", "needs_person": False}
 TEXT = POLICY.book.render("return_how", "zh", {})
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 def _answered(status: int, body: object = None, **headers: str) -> HttpResult:
@@ -375,13 +371,7 @@ def test_a_reply_to_two_questions_is_made_out_again_after_a_crash(channel):
     desk.store.conversations[conv] = replace(desk.store.conversations[conv], count=2)
     desk.store.messages = [newer.judged]
 
-    def die() -> None:
-        raise Killed
-
-    desk.platform.hook = die
-    with pytest.raises(Killed):
-        answer(asked, desk.desk)
-    desk.platform.hook = lambda: None
+    desk.dies_while_it_sends(asked)
     answer(asked, desk.desk)
     assert (desk.record(asked).state, len(set(desk.platform.bodies))) == ("sent" if channel == "generic" else "unknown", 1)
 
@@ -412,13 +402,7 @@ def test_a_reply_that_can_no_longer_be_made_out_is_not_sent_again():
     asked = task(**KEYWORD)
     desk = Fixture(asked)
 
-    def die() -> None:
-        raise Killed
-
-    desk.platform.hook = die
-    with pytest.raises(Killed):
-        answer(asked, desk.desk)
-    desk.platform.hook = lambda: None
+    desk.dies_while_it_sends(asked)
     other = replace(POLICY.book.templates["return_how"], zh="一段别的话")
     book = replace(POLICY.book, templates={**POLICY.book.templates, "return_how": other})
     desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=book))
@@ -585,13 +569,7 @@ def test_a_crash_during_the_send_is_repeated_only_where_the_platform_takes_a_key
         asked = task(channel=channel, **KEYWORD)
         desk = Fixture(asked)
 
-        def die() -> None:
-            raise Killed
-
-        desk.platform.hook = die
-        with pytest.raises(Killed):
-            answer(asked, desk.desk)
-        desk.platform.hook = lambda: None
+        desk.dies_while_it_sends(asked)
         _redeliver(desk, asked)
         assert (desk.record(asked).state, len(desk.platform.bodies)) == (state, sends)
 

@@ -28,7 +28,7 @@ from functions.common.errors import BundleInvalid, Unavailable
 from functions.common.language_model import LanguageModel, NoWholeAnswer
 from infra.cli.bundle import read_sections
 from infra.inbox.waiting import suggested
-from tests.fakes.reply_desk import OPEN, POLICY, REPLIES, Fixture, Heard, Times, case, conversation, task
+from tests.fakes.reply_desk import OPEN, POLICY, REPLIES, Fixture, Heard, Killed, Times, case, conversation, task
 from tests.unit.test_advice import Purse, client, converse
 
 WITH_FAQ = replace(POLICY, faq=read_faq(read_sections()["faq"]))
@@ -191,10 +191,6 @@ class TestNotAsked:
         assert model.asked == [] and "draft_budget_spent" in [line for line, _ in desk.telemetry.lines]
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
 def test_a_process_that_dies_while_it_asks_has_left_nothing_behind() -> None:
     class Deadly(Model):
         def said(self, instructions: str, text: str, *, most_tokens: int) -> str:
@@ -217,13 +213,7 @@ def test_a_draft_that_a_crash_left_in_doubt_is_not_sent_again_and_a_person_is_to
     of = task(2, reply="return_how", channel=channel)
     desk = desk_of(of, Model({"pick": None, "reply": SAID}), allowing(send_for=("return_how",)))
 
-    def die() -> None:
-        raise Killed
-
-    desk.platform.hook = die
-    with pytest.raises(Killed):
-        answer(of, desk.desk)
-    desk.platform.hook = lambda: None
+    desk.dies_while_it_sends(of)
     answer(of, desk.desk)
     assert (desk.record(of).state, len(desk.platform.bodies)) == ("unknown", 1)
     assert desk.problems(of) == ("reply_unknown",)

@@ -13,7 +13,7 @@ from functions.autoreply.service import answer
 from functions.channels.contract import HttpResult, Unreachable
 from functions.common.errors import Retryable
 from functions.common.store import recall_mark
-from tests.fakes.reply_desk import OPEN, POLICY, Fixture, task
+from tests.fakes.reply_desk import OPEN, POLICY, Fixture, Killed, task
 
 KEYWORD = {"reply": "return_how", "needs_person": False, "labels": {"business": "enquiry"}}
 REFUSED = HttpResult(400, {}, b'{"code":21211}')
@@ -136,10 +136,6 @@ def test_a_message_that_is_taken_back_and_to_which_nothing_was_left_costs_one_qu
     take_back(desk, only)
     answer(only, desk.desk)
     assert desk.store.calls == ["conversation", "add_reply", "left_to"]
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
