@@ -23,6 +23,16 @@ def text(words: str, native_id: str, **more: object):
     return hear("generic", lambda s: s.text("u1", words, native_id=native_id, at=AT, signed_at=AT, **more))
 
 
+def in_one_batch(*texts: str):
+    """Messages of one contact in one webhook, `m0` first."""
+
+    def webhook(simulator):
+        items = [simulator.item("u1", text=words, native_id=f"m{n}", at=AT) for n, words in enumerate(texts)]
+        return simulator.batch(items, native_id="b1", at=AT)
+
+    return hear("generic", webhook)
+
+
 def be_busy(house: House) -> None:
     house.simulators["generic"].failures.clear()
     house.simulators["generic"].failures.append(BUSY)
@@ -36,13 +46,7 @@ def said_at_most_once(house: House, undisturbed: dict, where: str) -> None:
 @pytest.mark.timeout(280)
 @both_sides
 def test_messages_in_a_row_get_one_answer(tmp_path: Path, when: When) -> None:
-    def both(simulator):
-        items = [
-            simulator.item("u1", text=words, native_id=f"m{n}", at=AT) for n, words in enumerate(("在吗", "请问几点开门?"))
-        ]
-        return simulator.batch(items, native_id="b1", at=AT)
-
-    deaths(tmp_path, when, [hear("generic", both), pump], "generic", said_at_most_once, unwatched=1)
+    deaths(tmp_path, when, [in_one_batch("在吗", "请问几点开门?"), pump], "generic", said_at_most_once, unwatched=1)
 
 
 @pytest.mark.timeout(280)
@@ -175,12 +179,6 @@ def test_a_reply_that_is_cut_short_between_its_parts(tmp_path: Path, when: When,
 @pytest.mark.timeout(280)
 @both_sides
 def test_a_message_that_was_left_to_one_that_is_taken_back(tmp_path: Path, when: When) -> None:
-    def both(simulator):
-        items = [
-            simulator.item("u1", text=words, native_id=f"m{n}", at=AT) for n, words in enumerate(("几点开门", "请问几点开门?"))
-        ]
-        return simulator.batch(items, native_id="b1", at=AT)
-
     def answered_or_told(house: House, undisturbed: dict, where: str) -> None:
         first, second = house.of_kind("R#")
         if "answered_with_later" not in (first["reason"], second["reason"]):
@@ -189,4 +187,11 @@ def test_a_message_that_was_left_to_one_that_is_taken_back(tmp_path: Path, when:
         else:  # it died with the second one's request under way: a person is told
             assert len(house.said()) == 0 and house.of_kind("@")[0]["problems"] == ["reply_unknown"], where
 
-    deaths(tmp_path, when, [hear("generic", both), taken_back_meanwhile, pump], "generic", answered_or_told, unwatched=2)
+    deaths(
+        tmp_path,
+        when,
+        [in_one_batch("几点开门", "请问几点开门?"), taken_back_meanwhile, pump],
+        "generic",
+        answered_or_told,
+        unwatched=2,
+    )

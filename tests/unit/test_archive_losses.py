@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from functions.archive.allowance import Allowance
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.manifests import LOST_PK, Ledger
 from functions.archive.mending import Mender
@@ -20,7 +19,7 @@ from functions.archive.service import Cabinet
 from functions.common.errors import Unavailable
 from functions.common.telemetry import Telemetry
 from tests.fakes.template import ttl_definition
-from tests.unit.test_archive_copies import expires, watch
+from tests.unit.test_archive_copies import PLENTY, expires, watch
 from tests.unit.test_archive_service import (
     FRESH,
     NOW,
@@ -35,8 +34,6 @@ from tests.unit.test_archive_service import (
 )
 
 __all__ = ["cloud", "world"]
-
-PLENTY = Allowance(lambda: 900_000)
 
 
 def marking_stops(cabinet: Cabinet, after: int) -> None:
