@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.common.calendar import Calendar, read_calendars
+from functions.common.errors import BundleInvalid
 from infra.cli.bundle import CONFIG, ConfigInvalid, compiled_sections, notices
 from infra.cli.holidays import HolidaysUnknown, compile_calendar, public_days, unpublished
 
@@ -96,5 +97,11 @@ def test_the_same_files_make_the_same_bundle_all_year() -> None:
 
 
 def test_what_cannot_be_meant_is_left_for_the_calendar_to_refuse() -> None:
-    for wrong in ({"teams": []}, {"teams": {"a": 1}}, {**SECTION, "days": []}, {**SECTION, "week": None}):
-        compile_calendar(wrong, TODAY)
+    for wrong in (
+        {"teams": []},
+        {**SECTION, "teams": {"a": 1}},
+        {**SECTION, "days": ["2026-10-01"]},
+        {**SECTION, "week": None},
+    ):
+        with pytest.raises(BundleInvalid):
+            read_calendars(compile_calendar(wrong, TODAY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -104,10 +105,20 @@ def test_a_pattern_that_cannot_be_run_is_refused_by_its_place(pattern: str, why:
         book({"when": {"regex": [pattern]}})
 
 
-@pytest.mark.parametrize("bomb", ["(a+)+$", "(a|a)*b", "(a*)*c", "(.*a){12}", "(x+x+)+y", "^(a?){50}a{50}b"])
-def test_patterns_that_explode_elsewhere_are_asked_without_harm(bomb: str) -> None:
+@pytest.mark.parametrize(
+    ("bomb", "found"),
+    [
+        ("(a+)+$", False),
+        ("(a|a)*b", True),
+        ("(a*)*c", True),
+        ("(.*a){12}", True),
+        ("(x+x+)+y", False),
+        ("^(a?){50}a{50}b", False),
+    ],
+)
+def test_patterns_that_explode_elsewhere_are_asked_without_harm(bomb: str, found: bool) -> None:
     rules = book({"when": {"all": [{"contains": "a"}, {"regex": bomb}]}})
-    assert len(fired(rules, "ab cd " * 10_000 + "!")) <= 1
+    assert fired(rules, "ab cd " * 10_000 + "!") == (["r0"] if found else [])
 
 
 def test_no_more_of_a_text_is_read_than_the_limit() -> None:
@@ -117,9 +128,11 @@ def test_no_more_of_a_text_is_read_than_the_limit() -> None:
     assert MEMORY <= 1 << 20
 
 
-@given(st.text())
+@given(st.text() | st.text("ab1_ 发"))
 def test_any_text_is_asked(text: str) -> None:
-    fired(book({"when": {"regex": r"\w+\d|[^a]b"}}), text + "\ud800")
+    folded = reading(text + "\ud800").folded.text
+    there = re.search(r"\w+\d|[^a]b", folded, re.ASCII)
+    assert fired(book({"when": {"regex": r"\w+\d|[^a]b"}}), text + "\ud800") == (["r0"] if there else [])
 
 
 def test_without_patterns_the_engine_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,10 @@ OTHER = SETTINGS | {"account_sid": "AC" + "1" * 32, "from": "+15005550007"}
 REPLY = OutgoingReply(message_id="m", native_id="SM1", contact=SMS, text="您好")
 
 
+def port_of(server: PlatformServer) -> int:
+    return int(server.origin.rpartition(":")[2])
+
+
 @pytest.fixture
 def twilio() -> TwilioSimulator:
     return TwilioSimulator("demo", SETTINGS, now=lambda: NOW)
@@ -149,16 +153,19 @@ def test_a_body_beyond_reason_is_refused(server):
     assert post(server, huge).status == 413
 
 
-def test_a_server_that_never_started_can_be_stopped(twilio):
-    PlatformServer([twilio]).stop()
+def test_a_server_that_never_started_can_be_stopped_and_gives_its_port_back(twilio):
+    idle = PlatformServer([twilio])
+    idle.stop()
+    other = PlatformServer([twilio], port_of(idle))
+    assert port_of(other) == port_of(idle)
+    other.stop()
 
 
 def test_a_stopped_server_gives_its_port_back(twilio):
     first = PlatformServer([twilio])
     first.start()
-    port = int(first.origin.rpartition(":")[2])
     first.stop()
-    second = PlatformServer([twilio], port)
+    second = PlatformServer([twilio], port_of(first))
     second.start()
     assert post(second, reply_call()).status == 201
     second.stop()
