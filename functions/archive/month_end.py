@@ -1,20 +1,21 @@
 """The pack of the month, on the month's last working day at eight in the evening of the archive's zone.
 
-Woken every evening, it makes the newest pack that is due and is not there: on any other day there is none, and what an outage kept from
-being made comes the next evening. A pack holds what was received since the last one's end: of its own month, and of the month before
-what came in the days after that pack (`…_补.csv`). Where it begins and ends is decided once (`packs`), whatever the calendar says later.
+Woken every evening, it makes one pack that is due and is not there: on most days there is none. What an outage, or a fault that lasted
+for weeks, kept from being made stays owed until it is made: of several the one that was tried least comes first, the oldest of these, so
+that one which cannot be made keeps no other waiting. A pack holds what was received since the last one's end: of its own month, and of
+the month before what came in the days after that pack (`…_补.csv`). Where it begins and ends is decided once (`packs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from functions.archive.pack import PackSource, Sheet, pack, sheets
-from functions.archive.packs import Packs
+from functions.archive.packs import Packs, Term
 from functions.archive.upload import upload
 from functions.common.calendar import Calendar
 from functions.common.errors import Retryable, aws_faults
@@ -25,25 +26,11 @@ if TYPE_CHECKING:
 
 HOUR = time(20)
 _SPARE_MS = 20_000
+_FOLDER = "month-end/"
 
 
 class PackUnfinished(Retryable):
     """The time allowed was not enough for the month's messages; nothing was left behind."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
-    """A month's pack: what was received from `since` to `cut`; what came before `begins` is of the month before."""
-
-    name: str
-    since: datetime
-    begins: datetime
-    cut: datetime
-
-    @property
-    def key(self) -> str:
-        """Where the pack lies in the bucket."""
-        return f"month-end/{self.name}.zip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,48 +48,88 @@ class Exporter:
 
 
 def month_end(exporter: Exporter, *, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
-    """Make the newest pack that is due, unless it is there. Says which `month` is meant, and what was made."""
-    month = due(exporter.calendar(), exporter.zone, now)
-    since, cut = exporter.packs.bounds(month.name, since=month.since, cut=month.cut)
-    month = replace(month, since=since, cut=cut)
-    if _is_there(exporter, month):
-        exporter.telemetry.info("month_end_not_due", month=month.name)
-        return {"month": month.name, "made": False}
-    source = exporter.source(month.since, month.cut)
-    wanted = sheets(month.since, month.cut, exporter.zone, late_before=month.begins)
+    """Make a pack that is owed, if one is. Says which `month` is meant, what was `made`, and whether others are owed too (`more`)."""
+    terms = _terms(exporter, now)
+    owed = _owed(exporter, terms, now)
+    if not owed:
+        exporter.telemetry.info("month_end_not_due", month=terms[-1].month)
+        exporter.telemetry.count({"PacksComplete": 1})
+        return {"month": terms[-1].month, "made": False, "more": False}
+    told = _make(exporter, min(owed, key=lambda term: (term.tries, term.month)), now, remaining)
+    exporter.telemetry.count({"MonthEndPacks": 1, "PacksComplete": len(owed) == 1})
+    return told | {"made": True, "more": len(owed) > 1}
+
+
+def _terms(exporter: Exporter, now: datetime) -> list[Term]:
+    """Every pack that was ever due, oldest first; those that have fallen due since are decided herewith."""
+    calendar, zone, packs = exporter.calendar(), exporter.zone, exporter.packs
+    newest, terms = due(calendar, zone, now), packs.decided()
+    month = _after(_first(terms[-1])) if terms else newest
+    while month <= newest:
+        since = terms[-1].cut if terms else cut(calendar, zone, _before(month))
+        terms.append(packs.decide(f"{month:%Y-%m}", since, cut(calendar, zone, month)))
+        month = _after(month)
+    return terms
+
+
+def _owed(exporter: Exporter, terms: list[Term], now: datetime) -> list[Term]:
+    """Packs that were never made, and the newest if it was taken away (an erasure does). One that is there, though nobody could say so
+    any more, is noted as made.
+    """
+    there, owed = set(_there(exporter)), []
+    for term in terms:
+        if term.made is None and _key(term) in there:
+            exporter.packs.note_made(term.month, now)
+        elif term.made is None or (term is terms[-1] and _key(term) not in there):
+            owed.append(term)
+    return owed
+
+
+def _make(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
+    exporter.packs.note_try(term.month)
+    source = exporter.source(term.since, term.cut)
+    begins = datetime.combine(_first(term), time(), exporter.zone).astimezone(UTC)
+    wanted = sheets(term.since, term.cut, exporter.zone, late_before=begins)
     content = pack(wanted, _watched(source, remaining), zone=exporter.zone, password=exporter.password(), made_at=now)
-    size = upload(exporter.client, exporter.bucket, month.key, content)
-    told = {"month": month.name, "key": month.key, "sheets": len(wanted), "bytes": size}
+    size = upload(exporter.client, exporter.bucket, _key(term), content)
+    exporter.packs.note_made(term.month, now)
+    told = {"month": term.month, "key": _key(term), "sheets": len(wanted), "bytes": size}
     exporter.telemetry.info("month_end_packed", **told)
-    exporter.telemetry.count({"MonthEndPacks": 1})
-    return told | {"made": True}
+    return told
 
 
-def due(calendar: Calendar, zone: ZoneInfo, now: datetime) -> Month:
-    """The newest month whose last working day's hour is past, as the calendar has it now."""
+def due(calendar: Calendar, zone: ZoneInfo, now: datetime) -> date:
+    """The first day of the newest month whose last working day's hour is past, as the calendar has it now."""
     first = now.astimezone(zone).date().replace(day=1)
-    if _cut(calendar, zone, first) > now:
-        first = _before(first)
-    return Month(
-        name=f"{first:%Y-%m}",
-        since=_cut(calendar, zone, _before(first)),
-        begins=datetime.combine(first, time(), zone).astimezone(UTC),
-        cut=_cut(calendar, zone, first),
-    )
+    return first if cut(calendar, zone, first) <= now else _before(first)
 
 
-def _cut(calendar: Calendar, zone: ZoneInfo, month: date) -> datetime:
+def cut(calendar: Calendar, zone: ZoneInfo, month: date) -> datetime:
+    """Until when a month's pack goes, as the calendar has it now."""
     return datetime.combine(calendar.last_working_day(month.year, month.month), HOUR, zone).astimezone(UTC)
+
+
+def _first(term: Term) -> date:
+    return date.fromisoformat(f"{term.month}-01")
 
 
 def _before(first: date) -> date:
     return (first - timedelta(days=1)).replace(day=1)
 
 
-def _is_there(exporter: Exporter, month: Month) -> bool:
+def _after(first: date) -> date:
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def _key(term: Term) -> str:
+    """Where the pack lies in the bucket."""
+    return f"{_FOLDER}{term.month}.zip"
+
+
+def _there(exporter: Exporter) -> Iterator[str]:
     with aws_faults("ListObjectsV2"):
-        listed = exporter.client.list_objects_v2(Bucket=exporter.bucket, Prefix=month.key, MaxKeys=1)
-    return bool(listed.get("KeyCount"))
+        for page in exporter.client.get_paginator("list_objects_v2").paginate(Bucket=exporter.bucket, Prefix=_FOLDER):
+            yield from (found["Key"] for found in page.get("Contents", ()))
 
 
 def _watched(source: PackSource, remaining: Callable[[], int]) -> Callable[[Sheet], Any]:

@@ -51,6 +51,7 @@ METRICS: dict[str, str] = {
     "ArchiveBehind": "ends of a chain of archive runs with work left",
     "ArchiveUnproven": "archive parts that did not read back as written",
     "MonthEndPacks": "month-end packs written to the export bucket",
+    "PacksComplete": "evenings on which every month-end pack that is due was there",
     "Overdue": "conversations found past their due time and escalated",
     "BundleRefused": "configuration bundles that could not be taken; the last good one stays in force",
     "DeadLetters": "messages seen in dead-letter queues",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from functions.archive.month_end import due
+from functions.archive.month_end import cut, due
 from functions.common.bundle import read_bundle
 from functions.common.calendar import read_calendars
 from tests.fakes.deaths import Death, Watch, When
@@ -245,7 +245,7 @@ def evening_of_the_pack() -> datetime:
     """The first evening on which a pack is due that holds today's messages."""
     calendar = read_calendars(read_bundle(BUNDLE).sections["calendar"]).house
     evenings = (AT + timedelta(days=ahead) for ahead in range(1, 60))
-    return next(evening for evening in evenings if due(calendar, calendar.zone, evening).cut > AT)
+    return next(evening for evening in evenings if cut(calendar, calendar.zone, due(calendar, calendar.zone, evening)) > AT)
 
 
 @pytest.mark.timeout(280)

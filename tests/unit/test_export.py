@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from functions.archive.due import DueReader
 from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
-from functions.archive.month_end import Exporter, PackUnfinished, due, month_end
+from functions.archive.month_end import Exporter, PackUnfinished, cut, due, month_end
 from functions.archive.pack import PackSource, Sheet, pack, sheets
 from functions.archive.packs import Packs
 from functions.archive.parts import ArchiveUnproven, line
@@ -235,7 +235,7 @@ def test_a_part_that_is_not_what_its_manifest_says_makes_no_pack(room: ArchiveRo
 
 
 @pytest.mark.parametrize(
-    ("now", "name", "since", "cut"),
+    ("now", "name", "since", "until"),
     [
         ("2026-11-27T20:30", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),  # Friday, but the Saturday is worked
         ("2026-11-28T19:59", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),
@@ -246,9 +246,11 @@ def test_a_part_that_is_not_what_its_manifest_says_makes_no_pack(room: ArchiveRo
         ("2028-02-29T20:30", "2028-02", "2028-01-31T20:00", "2028-02-29T20:00"),  # a leap day
     ],
 )
-def test_the_pack_of_a_month_is_due_on_its_last_working_day(now: str, name: str, since: str, cut: str) -> None:
+def test_the_pack_of_a_month_is_due_on_its_last_working_day(now: str, name: str, since: str, until: str) -> None:
     month = due(CALENDAR, SHANGHAI, shanghai(now))
-    assert (month.name, month.since, month.cut) == (name, shanghai(since), shanghai(cut))
+    before = (month - timedelta(days=1)).replace(day=1)
+    assert f"{month:%Y-%m}" == name
+    assert [cut(CALENDAR, SHANGHAI, first) for first in (before, month)] == [shanghai(since), shanghai(until)]
 
 
 def test_the_month_is_packed_once_and_what_came_after_the_last_pack_is_added(room: ArchiveRoom) -> None:
@@ -265,7 +267,7 @@ def test_the_month_is_packed_once_and_what_came_after_the_last_pack_is_added(roo
     assert (told["month"], told["made"]) == ("2026-11", True)
     texts = {name: [row["内容"] for row in rows] for name, rows in stored("2026-11").items() if rows}
     assert texts == {"2026-10_其他_补.csv": ["补"], "2026-11_其他.csv": ["本月", "当天"]}
-    assert run(room, shanghai("2026-11-28T20:31")) == {"month": "2026-11", "made": False}
+    assert run(room, shanghai("2026-11-28T20:31")) == {"month": "2026-11", "made": False, "more": False}
     assert run(room, shanghai("2026-12-15T20:30"))["made"] is False
 
 
@@ -310,13 +312,66 @@ def test_a_pack_that_is_made_again_goes_from_when_to_when_it_went(room: ArchiveR
     assert stored("2026-11") == before
 
 
-def test_a_month_that_an_outage_left_without_a_pack_is_in_the_next(room: ArchiveRoom) -> None:
+def test_every_month_that_an_outage_left_without_a_pack_gets_its_own(room: ArchiveRoom) -> None:
     room.file(*(room.message(day, received_at=shanghai(f"{day}T19:00")) for day in ("2026-10-30", "2026-11-15", "2026-12-15")))
     run(room, shanghai("2026-10-30T20:30"))
-    told = run(room, shanghai("2026-12-31T20:30"))
-    assert (told["month"], told["made"]) == ("2026-12", True)
-    texts = {name: [row["内容"] for row in rows] for name, rows in stored("2026-12").items() if rows}
-    assert texts == {"2026-11_其他_补.csv": ["2026-11-15"], "2026-12_其他.csv": ["2026-12-15"]}
+    later = shanghai("2027-01-05T20:30")
+    told = [run(room, later) for _ in range(3)]
+    assert [(each["month"], each["made"], each["more"]) for each in told] == [
+        ("2026-11", True, True),
+        ("2026-12", True, False),
+        ("2026-12", False, False),
+    ]
+    texts = [
+        {name: [row["内容"] for row in rows] for name, rows in stored(month).items() if rows}
+        for month in ("2026-11", "2026-12")
+    ]
+    assert texts == [{"2026-11_其他.csv": ["2026-11-15"]}, {"2026-12_其他.csv": ["2026-12-15"]}]
+
+
+def test_a_pack_that_failed_every_evening_until_the_next_was_due_is_made_once_it_can_be(room: ArchiveRoom) -> None:
+    (damaged,) = room.file(room.message("十一月", received_at=shanghai("2026-11-15T19:00")))
+    body = room.bucket.fetched(damaged.key).getvalue()
+    room.bucket.put(damaged.key, b"damaged")
+    room.file(room.message("十二月", received_at=shanghai("2026-12-15T19:00")))
+    for day in range(28, 31):
+        with pytest.raises(ArchiveUnproven):
+            run(room, shanghai(f"2026-11-{day}T20:30"))
+    assert run(room, shanghai("2026-12-31T20:30"))["month"] == "2026-12", "what cannot be made keeps no other waiting"
+    assert packs() == ["month-end/2026-12.zip"]
+    with pytest.raises(ArchiveUnproven):
+        run(room, shanghai("2027-01-01T20:30"))
+    room.bucket.put(damaged.key, body)
+    assert run(room, shanghai("2027-01-02T20:30"))["month"] == "2026-11"
+    assert {row["内容"] for rows in stored("2026-11").values() for row in rows} == {"十一月"}
+    assert run(room, shanghai("2027-01-03T20:30"))["made"] is False
+
+
+def test_a_pack_that_is_missing_is_told_every_evening(room: ArchiveRoom, capsys: pytest.CaptureFixture[str]) -> None:
+    """`PackAbsentAlarm` is on as long as `PacksComplete` is not counted."""
+    (damaged,) = room.file(room.message(received_at=shanghai("2026-11-15T19:00")))
+    body = room.bucket.fetched(damaged.key).getvalue()
+    run(room, shanghai("2026-11-27T20:30"))
+    assert "PacksComplete" in capsys.readouterr().out
+    room.bucket.put(damaged.key, b"damaged")
+    for evening in ("2026-11-28T20:30", "2026-12-31T20:30", "2027-01-01T20:30"):
+        with pytest.raises(ArchiveUnproven):
+            while run(room, shanghai(evening))["more"]:
+                pass
+    assert "PacksComplete" not in capsys.readouterr().out
+    room.bucket.put(damaged.key, body)
+    assert not run(room, shanghai("2027-01-02T20:30"))["more"]
+    assert "PacksComplete" in capsys.readouterr().out
+
+
+def test_a_pack_whose_maker_died_before_it_said_so_is_not_made_again(room: ArchiveRoom) -> None:
+    run(room, shanghai("2026-11-28T20:30"))
+    aws.client("dynamodb").update_item(
+        TableName=room.table.name, Key={"pk": {"S": "A#packs"}, "sk": {"S": "2026-11"}}, UpdateExpression="REMOVE made"
+    )
+    assert run(room, shanghai("2026-11-29T20:30"))["made"] is False
+    aws.client("s3").delete_object(Bucket="exports", Key="month-end/2026-11.zip")  # as the bucket's lifecycle does
+    assert [run(room, shanghai("2027-01-29T20:30"))["month"] for _ in range(3)] == ["2026-12", "2027-01", "2027-01"]
 
 
 def test_a_pack_that_time_ran_out_for_is_not_there(room: ArchiveRoom) -> None:
