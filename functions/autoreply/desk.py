@@ -40,7 +40,7 @@ class ConversationAwaited(Postponed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What autoreply needs. `outbound` makes the way out for (channel, account, message id).
+    """What autoreply needs. `outbound` makes the way out for (channel, message id).
 
     `stops()` says what an operator has stopped, `backlog(team)` how many conversations wait for a team (None: nobody knows),
     `drafter(case, decision)` what a language model says of a case (None where there is none).
@@ -49,7 +49,7 @@ class Desk:
     store: Store
     credentials: CredentialStore
     policy: Callable[[], ReplyPolicy]
-    outbound: Callable[[str, str, str], Outbound]
+    outbound: Callable[[str, str], Outbound]
     clock: Clock
     telemetry: Telemetry
     stops: Callable[[], Stops] = lambda: NOTHING

@@ -67,10 +67,10 @@ class Watched:
             raise Unreachable("stopped")
         return self._outbound.request(method, url, headers=headers, body=body)
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
-        """The account's access token."""
-        return self._outbound.access_token(fetch)
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
+        """The app's access token."""
+        return self._outbound.access_token(app, fetch)
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         """The platform refused this token."""
-        self._outbound.forget_token(token)
+        self._outbound.forget_token(app, token)

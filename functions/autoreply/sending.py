@@ -97,7 +97,7 @@ def _taken(sending: Try, parcel: OutgoingReply, desk: Desk) -> Try:
 
 def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult | Silence:
     case, reply, message = sending.case, sending.reply, sending.case.message
-    way_out = desk.outbound(message.channel, message.account, message.message_id)
+    way_out = desk.outbound(message.channel, message.message_id)
     outbound = Watched(way_out, lambda: stop_of(case, desk.stops(), reply))
     result = sending.adapter.send(parcel, sending.credentials, outbound)
     if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new

@@ -86,10 +86,8 @@ def queue() -> FifoQueue:
     return FifoQueue(client("sqs"), Settings.read(os.environ).replies_queue_url)
 
 
-def _outbound(override: str | None, leases: TokenLeases) -> Callable[[str, str, str], Outbound]:
-    def outbound(channel: str, account: str, message_id: str) -> Outbound:
-        return PlatformHttp(
-            channel=channel, account=account, request_id=message_id, override=override, leases=leases, clock=system_clock
-        )
+def _outbound(override: str | None, leases: TokenLeases) -> Callable[[str, str], Outbound]:
+    def outbound(channel: str, message_id: str) -> Outbound:
+        return PlatformHttp(channel=channel, request_id=message_id, override=override, leases=leases, clock=system_clock)
 
     return outbound

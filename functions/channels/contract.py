@@ -236,10 +236,10 @@ class Outbound(Protocol):
     def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpResult:
         """One HTTP exchange, no retries, no redirects; `Unreachable` or `NoAnswer` when there was none."""
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
-        """The account's access token out of the shared lease; `fetch` is called by at most one holder at a time."""
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
+        """The access token of an app (`keys.app`) out of the shared lease; `fetch` is called by at most one holder at a time."""
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         """The platform refused this token: the next call fetches another."""
 
 

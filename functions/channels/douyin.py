@@ -178,7 +178,8 @@ class Douyin:
         def post(token: str) -> SendResult:
             return leased_send.post(outbound, url, {"content-type": JSON, "access-token": token}, body, _result)
 
-        return leased_send.send(outbound, lambda: _fetch_token(credentials, outbound), post)
+        app = keys.app("douyin", credentials.client_key, credentials.open_id)  # it is the account that gives an app its token
+        return leased_send.send(outbound, app, lambda: _fetch_token(credentials, outbound), post)
 
 
 def _not_ours(fields: Fields, content: Fields, credentials: DouyinCredentials) -> str | None:

@@ -132,7 +132,8 @@ class Feishu:
         def fetch() -> AccessToken:
             return feishu_sending.fetch_token(outbound, origin, credentials.app_id, credentials.app_secret.get_secret_value())
 
-        return leased_send.send(outbound, fetch, lambda token: feishu_sending.post(outbound, origin, token, reply, text))
+        app = keys.app("feishu", credentials.app_id)
+        return leased_send.send(outbound, app, fetch, lambda token: feishu_sending.post(outbound, origin, token, reply, text))
 
 
 def _verify_encrypted(request: RawRequest, credentials: FeishuCredentials, now: datetime) -> Verified | Rejected:

@@ -101,7 +101,10 @@ class Line:
         if credentials.channel_access_token:
             return _send(reply, credentials, credentials.channel_access_token.get_secret_value(), outbound)
         return leased_send.send(
-            outbound, lambda: _fetch_token(credentials, outbound), lambda token: _send(reply, credentials, token, outbound)
+            outbound,
+            keys.app("line", credentials.channel_id or ""),
+            lambda: _fetch_token(credentials, outbound),
+            lambda token: _send(reply, credentials, token, outbound),
         )
 
 

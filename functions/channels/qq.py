@@ -168,7 +168,7 @@ class Qq:
         def post(token: str) -> SendResult:
             return leased_send.post(outbound, url, {"content-type": JSON, "authorization": f"QQBot {token}"}, body, _result)
 
-        return leased_send.send(outbound, lambda: _fetch_token(credentials, outbound), post)
+        return leased_send.send(outbound, keys.app("qq", credentials.app_id), lambda: _fetch_token(credentials, outbound), post)
 
 
 def _seed(credentials: QqCredentials) -> bytes:

@@ -134,7 +134,10 @@ class TiktokBusiness:
         if credentials.access_token:
             return _post(reply, credentials, credentials.access_token.get_secret_value(), outbound)
         return leased_send.send(
-            outbound, lambda: _fetch_token(credentials, outbound), lambda token: _post(reply, credentials, token, outbound)
+            outbound,
+            keys.app("tiktok", credentials.app_id, credentials.business_id),  # it is the account that gives an app its token
+            lambda: _fetch_token(credentials, outbound),
+            lambda token: _post(reply, credentials, token, outbound),
         )
 
 

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
-from functions.channels.codecs import strict_xml, wx_aes, wx_answers, wx_menus, wx_messages
+from functions.channels.codecs import leased_send, strict_xml, wx_aes, wx_answers, wx_menus, wx_messages
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.codecs.wx_signature import sorted_sha1
@@ -30,9 +28,7 @@ from functions.channels.contract import (
     HttpAnswer,
     Ignored,
     ItemError,
-    NoAnswer,
     Outbound,
-    Outcome,
     OutgoingReply,
     ParseResult,
     Payload,
@@ -41,11 +37,10 @@ from functions.channels.contract import (
     SendResult,
     Shows,
     TextUnit,
-    Unreachable,
     Verified,
 )
 from functions.common import keys
-from functions.common.errors import MalformedPayload, Retryable
+from functions.common.errors import MalformedPayload
 from functions.common.message import Contact, ContactId, Message, ReplyWindow, Verification
 
 API = "https://api.weixin.qq.com"
@@ -60,7 +55,6 @@ MENU_WINDOW, MENU_REPLIES = timedelta(minutes=1), 3
 _ENCRYPT_TYPES = {"plain": (None, "raw"), "safe": ("aes",)}
 _ECHOSTR = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_WITHOUT_TOKEN: dict[Outcome, Outcome] = {"rate_limited": "rate_limited", "auth_expired": "invalid", "invalid": "invalid"}
 
 
 class WechatOaCredentials(Credentials):
@@ -78,14 +72,6 @@ class WechatOaCredentials(Credentials):
         if (key is None and self.mode == "safe") or (key is not None and not wx_aes.is_key(key.get_secret_value())):
             raise ValueError("encoding_aes_key must be the 43 characters of the console")
         return self
-
-
-class TokenRefused(Exception):
-    """The vendor gave no access token; `result` is what that means for the reply, which was not sent."""
-
-    def __init__(self, result: SendResult) -> None:
-        super().__init__(result.code)
-        self.result = result
 
 
 class WechatOa:
@@ -143,18 +129,10 @@ class WechatOa:
         body = _reply_body(reply)
         if body is None:
             return SendResult(outcome="invalid", code="too_long")
-        try:
-            token = outbound.access_token(lambda: _fetch_token(credentials, outbound))
-        except TokenRefused as refused:
-            return refused.result
-        except (Unreachable, NoAnswer, Retryable):
-            return SendResult(outcome="transient", code="no_token")
-        result = _post(body, token, outbound)
-        if result.outcome == "auth_expired":
-            # A token that could not be forgotten is refused once more, and forgotten then.
-            with suppress(Retryable):
-                outbound.forget_token(token)
-        return result
+        app = keys.app("weixin", credentials.app_id)
+        return leased_send.send(
+            outbound, app, lambda: _fetch_token(credentials, outbound), lambda token: _post(body, token, outbound)
+        )
 
 
 def _verify_plain(request: RawRequest, credentials: WechatOaCredentials, now: datetime) -> Verified | Rejected:
@@ -255,13 +233,7 @@ def _reply_body(reply: OutgoingReply) -> bytes | None:
 
 def _post(body: bytes, token: str, outbound: Outbound) -> SendResult:
     url = f"{outbound.origin(API)}/cgi-bin/message/custom/send?access_token={quote(token, safe='')}"
-    try:
-        answer = outbound.request("POST", url, headers=JSON, body=body)
-    except Unreachable:
-        return SendResult(outcome="transient", code="unreachable")
-    except NoAnswer:
-        return SendResult(outcome="unknown", code="no_answer")
-    return wx_answers.result(answer)
+    return leased_send.post(outbound, url, JSON, body, wx_answers.result)
 
 
 def _fetch_token(credentials: WechatOaCredentials, outbound: Outbound) -> AccessToken:
@@ -280,13 +252,8 @@ def _fetch_token(credentials: WechatOaCredentials, outbound: Outbound) -> Access
     token, expires_in = fields.get("access_token"), fields.get("expires_in")
     if isinstance(token, str) and token and type(expires_in) is int:
         return AccessToken(token, expires_in)
-    raise TokenRefused(_unsent(wx_answers.result(answer)))
-
-
-def _unsent(refused: SendResult) -> SendResult:
-    """What a refused token means for the reply. 40001 is a wrong secret here: the account's settings are at fault, not its token."""
-    outcome: Outcome = _WITHOUT_TOKEN.get(refused.outcome, "transient")
-    return replace(refused, outcome=outcome, code=f"token_{refused.code}")
+    # 40001 is a wrong secret here: the account's settings are at fault, not its token.
+    raise leased_send.TokenRefused(wx_answers.result(answer))
 
 
 def _json(value: Any) -> bytes:

@@ -71,7 +71,9 @@ class Wecom(WecomCallback):
             url = wecom_api.url(SEND, token, outbound)
             return leased_send.post(outbound, url, wecom_api.JSON, wecom_api.body(asked), _outcome)
 
-        return leased_send.send(outbound, lambda: wecom_api.fetch_token(credentials, outbound), post)
+        return leased_send.send(
+            outbound, wecom_api.app(credentials), lambda: wecom_api.fetch_token(credentials, outbound), post
+        )
 
 
 def _as_official_account(fields: Any) -> Fields:

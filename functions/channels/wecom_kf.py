@@ -129,7 +129,9 @@ class WecomKf(WecomCallback):
             result = leased_send.post(outbound, url, wecom_api.JSON, wecom_api.body(asked), wecom_api.result)
             return SendResult(outcome="duplicate", code=result.code) if _is_duplicate(result, credentials) else result
 
-        return leased_send.send(outbound, lambda: wecom_api.fetch_token(credentials, outbound), post)
+        return leased_send.send(
+            outbound, wecom_api.app(credentials), lambda: wecom_api.fetch_token(credentials, outbound), post
+        )
 
 
 def _is_duplicate(result: SendResult, credentials: WecomKfCredentials) -> bool:
@@ -138,9 +140,10 @@ def _is_duplicate(result: SendResult, credentials: WecomKfCredentials) -> bool:
 
 def _call(asked: dict[str, Any], credentials: WecomKfCredentials, outbound: Outbound) -> tuple[SendResult, HttpResult]:
     """One `sync_msg`, once more when the access token turns out to be stale."""
+    app = wecom_api.app(credentials)
     for _ in range(2):
         try:
-            token = outbound.access_token(lambda: wecom_api.fetch_token(credentials, outbound))
+            token = outbound.access_token(app, lambda: wecom_api.fetch_token(credentials, outbound))
         except leased_send.TokenRefused as refused:
             raise PullFailed(f"token_{refused.result.code}") from None
         url = wecom_api.url(SYNC, token, outbound)
@@ -148,7 +151,7 @@ def _call(asked: dict[str, Any], credentials: WecomKfCredentials, outbound: Outb
         result = wecom_api.result(answer)
         if result.outcome != "auth_expired":
             break
-        outbound.forget_token(token)
+        outbound.forget_token(app, token)
     return result, answer
 
 

@@ -88,9 +88,14 @@ def reply_sk(key: MessageKey) -> str:
     return f"R#{key.ts13}#{key.h}"
 
 
-def token_pk(channel: str, account: str) -> str:
-    """Partition of a channel's access-token lease; its sort key is `token`."""
-    return f"T#{channel}#{account}"
+def app(issuer: str, *identity: str) -> str:
+    """What access tokens are given to: an app of an issuer (`wecom`), by its id, or by whatever the issuer tells its apps apart by."""
+    return f"{issuer}#{short_hash(*identity, size=10)}"
+
+
+def token_pk(app: str) -> str:
+    """Partition of an app's access-token lease; its sort key is `token`."""
+    return f"T#{app}"
 
 
 def vouched_pk(mark: str) -> str:

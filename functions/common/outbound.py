@@ -54,7 +54,6 @@ class PlatformHttp:
         self,
         *,
         channel: str,
-        account: str,
         request_id: str,
         override: str | None,
         leases: TokenLeases,
@@ -62,7 +61,6 @@ class PlatformHttp:
         max_answer: int = MAX_ANSWER,
     ) -> None:
         self._channel = channel
-        self._account = account
         self._request_id = request_id
         self._override = override.rstrip("/") if override else None
         self._leases = leases
@@ -85,13 +83,13 @@ class PlatformHttp:
         sent = {**headers, "x-request-id": self._request_id, "connection": "close"}
         return _exchange(pools(public_only=not local), method, url, sent, body, limit=self._max_answer)
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
-        """The account's token out of the shared lease."""
-        return self._leases.token(self._channel, self._account, fetch)
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
+        """The app's token out of the shared lease."""
+        return self._leases.token(app, fetch)
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         """Drop a token that the platform refused."""
-        self._leases.forget(self._channel, self._account, token)
+        self._leases.forget(app, token)
 
     def _is_local(self, url: str) -> bool:
         # By parts: http://127.0.0.1:80 is how http://127.0.0.1:8080 and http://127.0.0.1:80@elsewhere begin, too.

@@ -1,4 +1,6 @@
-"""A platform's access token, fetched by one holder at a time and shared by all through the table (item `T#channel#account` / `token`).
+"""A platform's access token, fetched by one holder at a time and shared by all through the table (item `T#app` / `token`).
+
+An app is what the platform gives tokens to (`keys.app`): all accounts of ours that belong to one app share its token.
 
 A token is refreshed when a tenth of its life is left. Whoever is first to notice takes a lease on the refresh; the others go on with
 the old token, and wait a moment only when there is none. A holder that dies loses the lease after `LEASE`; one that comes back too late
@@ -27,7 +29,7 @@ _KEPT_AFTER_EXPIRY = timedelta(days=1)
 
 
 class TokenAwaited(Retryable):
-    """Another holder is fetching the account's first token and has not come back yet."""
+    """Another holder is fetching the app's first token and has not come back yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class _Token:
 
 
 class TokenLeases:
-    """Every account's access token. `pause` waits so many seconds; `new_holder` makes a name that nobody else has."""
+    """Every app's access token. `pause` waits so many seconds; `new_holder` makes a name that nobody else has."""
 
     def __init__(self, table: Table, clock: Clock, *, pause: Callable[[float], None], new_holder: Callable[[], str]) -> None:
         self._table = table
@@ -47,9 +49,9 @@ class TokenLeases:
         self._new_holder = new_holder
         self._kept: dict[str, _Token] = {}
 
-    def token(self, channel: str, account: str, fetch: Callable[[], AccessToken]) -> str:
-        """The account's token. Whatever `fetch` raises is passed on; `TokenAwaited` when another's fetch takes too long."""
-        pk = keys.token_pk(channel, account)
+    def token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
+        """The app's token. Whatever `fetch` raises is passed on; `TokenAwaited` when another's fetch takes too long."""
+        pk = keys.token_pk(app)
         kept = self._kept.get(pk)
         if kept is not None and self._now() < kept.refresh_ms:
             return kept.value
@@ -63,11 +65,11 @@ class TokenLeases:
             if found is not None and self._now() < found.expires_ms:
                 return found.value
             self._pause(WAIT)
-        raise TokenAwaited(f"{channel}: the token is being fetched elsewhere")
+        raise TokenAwaited(f"{app}: the token is being fetched elsewhere")
 
-    def forget(self, channel: str, account: str, token: str) -> None:
+    def forget(self, app: str, token: str) -> None:
         """The platform refused this token. One that has taken its place in the meantime stays."""
-        pk = keys.token_pk(channel, account)
+        pk = keys.token_pk(app)
         kept = self._kept.get(pk)
         if kept is not None and kept.value == token:
             del self._kept[pk]

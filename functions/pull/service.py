@@ -43,13 +43,13 @@ class PullStuck(Retryable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collector:
-    """What pull needs. `outbound` makes the way out for (channel, account, request id); `remaining` tells ms, so many to the end."""
+    """What pull needs. `outbound` makes the way out for (channel, request id); `remaining` tells ms, so many to the end."""
 
     credentials: CredentialStore
     cursors: Cursors
     inbound: FifoQueue
     pulls: FifoQueue
-    outbound: Callable[[str, str, str], Outbound]
+    outbound: Callable[[str, str], Outbound]
     clock: Clock
     telemetry: Telemetry
 
@@ -96,7 +96,7 @@ def fetch(task: PullTask, collector: Collector, remaining: Callable[[], int]) ->
     """Pull what the task announces, from the cursor on. Safe to repeat at any time; whatever it raises is worth another try or poison."""
     adapter = _adapter(task.channel)
     credentials = collector.credentials.current(task.channel, task.account)[0]
-    outbound = collector.outbound(task.channel, task.account, task.announcement)
+    outbound = collector.outbound(task.channel, task.announcement)
     cursor, pages = collector.cursors.read(task), 0
     while pages < PAGES and remaining() >= RESERVE_MS:
         page = adapter.pull(task, cursor, credentials, outbound)

@@ -42,11 +42,10 @@ def collector() -> Collector:
     )
 
 
-def _outbound(override: str | None, leases: TokenLeases) -> Callable[[str, str, str], Outbound]:
-    def outbound(channel: str, account: str, request_id: str) -> Outbound:
+def _outbound(override: str | None, leases: TokenLeases) -> Callable[[str, str], Outbound]:
+    def outbound(channel: str, request_id: str) -> Outbound:
         return PlatformHttp(
             channel=channel,
-            account=account,
             request_id=request_id,
             override=override,
             leases=leases,

@@ -19,6 +19,7 @@ class Direct:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._tokens: dict[str, str] = {}
 
     def now(self) -> datetime:
         """The machine's time."""
@@ -34,9 +35,13 @@ class Direct:
         answer = self._simulator.api(ApiRequest(method, parts.path, dict(parse_qsl(parts.query)), headers, body))
         return HttpResult(answer.status, answer.headers, answer.body)
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
-        """A token of its own for every call."""
-        return fetch().value
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
+        """The app's token, kept until it is forgotten."""
+        if app not in self._tokens:
+            self._tokens[app] = fetch().value
+        return self._tokens[app]
 
-    def forget_token(self, token: str) -> None:
-        """Nothing is kept."""
+    def forget_token(self, app: str, token: str) -> None:
+        """The next call fetches another."""
+        if self._tokens.get(app) == token:
+            del self._tokens[app]

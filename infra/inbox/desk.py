@@ -41,12 +41,12 @@ class CannotAnswer(Poison):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleDesk:
-    """What people work with. `by` is who acts; `random` names a line; `outbound` makes the way out for (channel, account, reply id)."""
+    """What people work with. `by` is who acts; `random` names a line; `outbound` makes the way out for (channel, reply id)."""
 
     store: DynamoStore
     actions: ConversationActions
     credentials: CredentialStore
-    outbound: Callable[[str, str, str], Outbound]
+    outbound: Callable[[str, str], Outbound]
     outgoing: Outgoing
     clock: Clock
     random: Callable[[], str]
@@ -165,7 +165,7 @@ class PeopleDesk:
         assert asked is not None and action.reply_id is not None, "it was reserved for that message"
         adapter, result = registry.adapter(conversation.channel), SendResult(outcome="sent")
         credentials = self._credentials(conversation)
-        outbound = self.outbound(conversation.channel, conversation.account, action.reply_id)
+        outbound = self.outbound(conversation.channel, action.reply_id)
         for parcel in parcels(asked.message, answer, adapter, mark="", reply_id=action.reply_id)[action.sent_parts :]:
             result = adapter.send(parcel, credentials, outbound)
             if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new

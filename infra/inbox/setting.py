@@ -38,10 +38,8 @@ def people_desk(
     store = DynamoStore(table, shards=shards)
     leases = TokenLeases(table, system_clock, pause=time.sleep, new_holder=lambda: secrets.token_hex(16))
 
-    def outbound(channel: str, account: str, reply_id: str) -> Outbound:
-        return PlatformHttp(
-            channel=channel, account=account, request_id=reply_id, override=override, leases=leases, clock=system_clock
-        )
+    def outbound(channel: str, reply_id: str) -> Outbound:
+        return PlatformHttp(channel=channel, request_id=reply_id, override=override, leases=leases, clock=system_clock)
 
     return PeopleDesk(
         store=store,

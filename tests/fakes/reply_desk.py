@@ -258,7 +258,7 @@ class Fixture:
             store=self.store,
             credentials=self.accounts,
             policy=lambda: POLICY,
-            outbound=lambda channel, account, message_id: self.platform,
+            outbound=lambda channel, message_id: self.platform,
             clock=self.times,
             telemetry=self.telemetry,
         )

@@ -100,13 +100,13 @@ class Leased(SimulatedPlatform):
         self.token = token
         self.forgotten: list[str] = []
 
-    def access_token(self, fetch: Any) -> str:
+    def access_token(self, app: str, fetch: Any) -> str:
         if self.token is None:
             fetched: AccessToken = fetch()
             self.token = fetched.value
         return self.token
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         self.forgotten.append(token)
         self.token = None
 

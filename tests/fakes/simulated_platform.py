@@ -36,8 +36,8 @@ class SimulatedPlatform:
         answer = failures.popleft() if failures else self.simulator.api(self.asked[-1])
         return HttpResult(answer.status, answer.headers, answer.body)
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
         return fetch().value
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         """Nothing is kept."""

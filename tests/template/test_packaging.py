@@ -348,9 +348,9 @@ class Platform:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-    def access_token(self, fetch):
+    def access_token(self, app, fetch):
         return "token"
-    def forget_token(self, token):
+    def forget_token(self, app, token):
         pass
 
 ANSWERS = [HttpResult(status, {}, body) for status in (200, 201, 400, 401, 429, 500) for body in (b"{}", b'{"errcode":45009}', b"<")]

@@ -197,9 +197,7 @@ def test_the_signature_survives_real_http():
     platforms = PlatformServer([sim])
     platforms.start()
     try:
-        http = PlatformHttp(
-            channel="aliyun_sms", account="demo", request_id="m", override=platforms.origin, leases=None, clock=lambda: NOW
-        )
+        http = PlatformHttp(channel="aliyun_sms", request_id="m", override=platforms.origin, leases=None, clock=lambda: NOW)
         assert ADAPTER.send(REPLY, FULL.credentials(), http).outcome == "sent"
     finally:
         platforms.stop()

@@ -284,13 +284,13 @@ def test_a_token_is_fetched_and_forgotten_through_the_watch() -> None:
     class Lease:
         forgotten: ClassVar[list[str]] = []
 
-        def access_token(self, fetch: Any) -> str:
+        def access_token(self, app: str, fetch: Any) -> str:
             return fetch().value
 
-        def forget_token(self, token: str) -> None:
+        def forget_token(self, app: str, token: str) -> None:
             self.forgotten.append(token)
 
     watched = Watched(Lease(), lambda: None)  # type: ignore[arg-type]
-    assert watched.access_token(lambda: AccessToken("t", 60)) == "t"
-    watched.forget_token("t")
+    assert watched.access_token("qq#1", lambda: AccessToken("t", 60)) == "t"
+    watched.forget_token("qq#1", "t")
     assert Lease.forgotten == ["t"]

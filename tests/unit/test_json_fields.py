@@ -83,12 +83,12 @@ class Lease:
     def __init__(self, fault: Exception | None = None, *, stuck: bool = False) -> None:
         self.fault, self.stuck, self.forgotten = fault, stuck, list[str]()
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
         if self.fault:
             raise self.fault
         return fetch().value
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         self.forgotten.append(token)
         if self.stuck:
             raise Unavailable("the lease")
@@ -99,7 +99,7 @@ class Lease:
 
 
 def sent(outcome: Outcome, lease: Lease) -> SendResult:
-    return leased_send.send(lease, lambda: AccessToken("T", 60), lambda _: SendResult(outcome=outcome))  # type: ignore[arg-type]
+    return leased_send.send(lease, "qq#1", lambda: AccessToken("T", 60), lambda _: SendResult(outcome=outcome))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("stuck", [False, True])

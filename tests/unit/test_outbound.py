@@ -23,14 +23,12 @@ BEHIND_NAT64 = [
 
 
 class Leases:
-    def token(self, channel: str, account: str, fetch: Callable[[], Any]) -> str:
-        return f"{channel}/{account}/{fetch()}"
+    def token(self, app: str, fetch: Callable[[], Any]) -> str:
+        return f"{app}/{fetch()}"
 
 
 def _outbound(override: str | None = None) -> PlatformHttp:
-    return PlatformHttp(
-        channel="wechat_oa", account="demo", request_id="conv.ts.h", override=override, leases=Leases(), clock=lambda: OPEN
-    )
+    return PlatformHttp(channel="wechat_oa", request_id="conv.ts.h", override=override, leases=Leases(), clock=lambda: OPEN)
 
 
 @contextmanager
@@ -275,4 +273,4 @@ def test_no_url_reaches_a_log_or_an_error(caplog):
 def test_tokens_and_time_come_from_what_was_given():
     out = _outbound()
     assert out.now() == OPEN
-    assert out.access_token(lambda: "t") == "wechat_oa/demo/t"
+    assert out.access_token("weixin#wx1", lambda: "t") == "weixin#wx1/t"

@@ -66,7 +66,7 @@ class Stand:
             cursors=self.cursors,
             inbound=self.inbound,  # type: ignore[arg-type]
             pulls=self.pulls,  # type: ignore[arg-type]
-            outbound=lambda channel, account, request_id: self.platform,
+            outbound=lambda channel, request_id: self.platform,
             clock=lambda: NOW,
             telemetry=self.telemetry,  # type: ignore[arg-type]
         )

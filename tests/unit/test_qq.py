@@ -493,7 +493,7 @@ def test_a_wrong_secret_is_a_setting_to_be_mended() -> None:
 def test_the_simulated_api_refuses_what_qq_refuses() -> None:
     sim = QQ.simulator()
     native_id = json.loads(sim.text(ANN, "x").body)["d"]["id"]
-    token = Leased(sim).access_token(lambda: _token(sim))
+    token = Leased(sim).access_token("qq#1", lambda: _token(sim))
 
     def code(path: str = f"/v2/users/{ANN}/messages", method: str = "POST", auth: str = f"QQBot {token}", **fields: Any) -> Any:
         said = {"content": "x", "msg_type": 0, "msg_id": native_id} | fields

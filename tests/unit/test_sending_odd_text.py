@@ -42,10 +42,10 @@ class Echoing:
         assert all(text.isascii() and text.isprintable() for text in sent)
         return self.answer
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
         return fetch().value
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         pass
 
 

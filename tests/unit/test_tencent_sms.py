@@ -162,9 +162,7 @@ def test_the_signature_survives_real_http():
     platforms = PlatformServer([sim])
     platforms.start()
     try:
-        http = PlatformHttp(
-            channel="tencent_sms", account="demo", request_id="m", override=platforms.origin, leases=None, clock=lambda: NOW
-        )
+        http = PlatformHttp(channel="tencent_sms", request_id="m", override=platforms.origin, leases=None, clock=lambda: NOW)
         assert ADAPTER.send(REPLY, FULL.credentials(), http).outcome == "sent"
     finally:
         platforms.stop()

@@ -34,11 +34,11 @@ class Leased(SimulatedPlatform):
         self.token = token
         self.forgotten: list[str] = []
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
         self.token = self.token or fetch().value
         return self.token
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         self.forgotten.append(token)
         self.token = None
 
@@ -192,7 +192,7 @@ def test_a_reply_past_its_time_is_not_sent() -> None:
 
 def test_a_token_that_cannot_be_forgotten_does_not_hide_what_happened() -> None:
     class Stuck(Leased):
-        def forget_token(self, token: str) -> None:
+        def forget_token(self, app: str, token: str) -> None:
             raise Unavailable("the lease")
 
     sim = simulator()

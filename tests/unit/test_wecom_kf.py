@@ -51,11 +51,11 @@ class Leased(SimulatedPlatform):
     def now(self) -> Any:
         return NOW + self.ahead
 
-    def access_token(self, fetch: Callable[[], AccessToken]) -> str:
+    def access_token(self, app: str, fetch: Callable[[], AccessToken]) -> str:
         self.token = self.token or fetch().value
         return self.token
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         self.forgotten.append(token)
         self.token = None
 
@@ -320,7 +320,7 @@ def test_a_stale_access_token_is_forgotten_and_the_page_asked_for_again() -> Non
 )
 def test_a_page_that_was_not_given_is_asked_for_again_later(answers: tuple[ApiAnswer, ...]) -> None:
     outbound = answering(*answers)
-    outbound.access_token = lambda fetch: "T"  # type: ignore[method-assign, assignment]
+    outbound.access_token = lambda app, fetch: "T"  # type: ignore[method-assign, assignment]
     with pytest.raises(PullFailed) as failed:
         pull(outbound)
     assert isinstance(failed.value, Retryable) and "voucher" not in str(failed.value)

@@ -21,7 +21,7 @@ ANN = "ZhangSan"
 class Forgetting(SimulatedPlatform):
     forgotten = 0
 
-    def forget_token(self, token: str) -> None:
+    def forget_token(self, app: str, token: str) -> None:
         self.forgotten += 1
 
 
@@ -30,7 +30,7 @@ def answering(*answers: ApiAnswer, token: str | None = "T", **more: Any) -> Forg
     simulator.failures.extend(answers)
     outbound = Forgetting(simulator, **more)
     if token:
-        outbound.access_token = lambda fetch: token  # type: ignore[method-assign, assignment]
+        outbound.access_token = lambda app, fetch: token  # type: ignore[method-assign, assignment]
     return outbound
 
 

@@ -21,10 +21,10 @@ class TokenRefused(Exception):
         self.result = result
 
 
-def send(outbound: Outbound, fetch: Callable[[], AccessToken], post: Callable[[str], SendResult]) -> SendResult:
-    """`post` with the account's token; a token that is refused is forgotten, so that the next send fetches another."""
+def send(outbound: Outbound, app: str, fetch: Callable[[], AccessToken], post: Callable[[str], SendResult]) -> SendResult:
+    """`post` with the token of an app (`keys.app`); a token that is refused is forgotten, so that the next send fetches another."""
     try:
-        token = outbound.access_token(fetch)
+        token = outbound.access_token(app, fetch)
     except TokenRefused as refused:
         return _unsent(refused.result)
     except (Unreachable, NoAnswer, Retryable):
@@ -33,7 +33,7 @@ def send(outbound: Outbound, fetch: Callable[[], AccessToken], post: Callable[[s
     if result.outcome == "auth_expired":
         # A token that could not be forgotten is refused once more, and forgotten then.
         with suppress(Retryable):
-            outbound.forget_token(token)
+            outbound.forget_token(app, token)
     return result
 
 

@@ -15,6 +15,7 @@ from functions.channels.codecs import wx_answers
 from functions.channels.codecs.leased_send import TokenRefused
 from functions.channels.codecs.wecom_callback import WecomCredentials
 from functions.channels.contract import AccessToken, HttpResult, Outbound, Outcome, SendResult
+from functions.common import keys
 
 API = "https://qyapi.weixin.qq.com"
 JSON = {"content-type": "application/json"}
@@ -34,6 +35,11 @@ _OUTCOMES: dict[int, Outcome] = {
 }
 _RETRY_AFTER = {45009: 60.0, 45033: 5.0}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def app(credentials: WecomCredentials) -> str:
+    """Whose token it is: a corp has one per secret, that of an application or of 微信客服."""
+    return keys.app("wecom", credentials.corp_id, credentials.corp_secret.get_secret_value())
 
 
 def fetch_token(credentials: WecomCredentials, outbound: Outbound) -> AccessToken:
