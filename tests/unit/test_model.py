@@ -178,6 +178,14 @@ def test_features_that_nobody_has_seen_count_for_nothing() -> None:
     assert scorer.margins(Features({1, 2, 7}, set())) == [5.0]
 
 
+def test_features_without_a_weight_take_no_room_and_are_not_gone_through_again() -> None:
+    scorer = Scorer(read_weights(tiny({7: [5], 2**32 - 1: [-3]})))
+    for start in range(0, 10_000, 100):
+        scorer.margins(Features(set(range(start, start + 100)), {2**32 - 1}))
+    assert sorted(scorer._rows) == [7, 2**32 - 1]
+    assert (scorer.weight(7, 0), scorer.weight(2**32 - 1, 0), scorer.weight(8, 0)) == (5, -3, 0)
+
+
 # --- Features ------------------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,9 @@ made when its feature is first met: most are never met, and a cold start does no
 
 from __future__ import annotations
 
+import sys
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +23,7 @@ from functions.classify.reading import Reading
 
 OFFSET = 128
 _AT_ONCE = 257
-# Rows made are kept, those of features without a weight too; when there are so many, all are forgotten.
+# Rows made are kept; when there are so many, all are forgotten.
 _KEPT = 50_000
 # A signed byte plus 128 is the same byte with its highest bit turned over.
 _PLUS_OFFSET = bytes(byte ^ 0x80 for byte in range(256))
@@ -48,10 +51,9 @@ class Scorer:
         self._bias: list[float] = header["bias"]
         self._scales: tuple[list[float], list[float]] = (header["scales"]["ngrams"], header["scales"]["concepts"])
         self._concepts = Concepts(header["concepts"])
-        self._bytes = weights.rows
-        features = unpack(f"<{len(weights.keys) // 4}I", weights.keys)
-        self._starts = dict(zip(features, range(0, len(weights.rows), len(self.lanes)), strict=True))
-        self._rows: dict[int, int] = {}
+        self._rows = _Rows(weights)
+        # Half of what is in a text has no weight: a set says so at once, and takes half the memory of a table of places.
+        self._features = frozenset(self._rows.features)
         self._format = f"<{len(self.lanes)}H"
         self._width = 2 * len(self.lanes)
 
@@ -63,7 +65,7 @@ class Scorer:
         """One number a lane: the greater, the surer its answer is yes."""
         margins = self._bias
         for kind, scales in zip((features.ngrams, features.concepts), self._scales, strict=True):
-            known = self._known(kind)
+            known = list(map(self._rows.__getitem__, self._features & kind))
             if known:
                 by, less = 1 / sqrt(len(known)), OFFSET * len(known)
                 sums = zip(margins, self._sums(known), scales, strict=True)
@@ -72,8 +74,7 @@ class Scorer:
 
     def weight(self, feature: int, lane: int) -> int:
         """What a feature counts for in a lane, -128…127; 0 for one that is not known."""
-        row = self._row(feature)
-        return (row >> (16 * lane) & 0xFFFF) - OFFSET if row else 0
+        return (self._rows[feature] >> (16 * lane) & 0xFFFF) - OFFSET if feature in self._features else 0
 
     def scale(self, kind: str, lane: int) -> float:
         """What a weight of 1 is worth in a lane, of `ngrams` or `concepts`."""
@@ -82,24 +83,6 @@ class Scorer:
     def concepts(self) -> Concepts:
         """The lists of words."""
         return self._concepts
-
-    def _known(self, features: set[int]) -> list[int]:
-        """The rows of those features that have one. None is 0: weights are -127…127, stored plus 128."""
-        rows = self._rows
-        if unmet := features - rows.keys():
-            if len(rows) > _KEPT:
-                self._rows, unmet = (rows := {}), features
-            rows.update(zip(unmet, map(self._row, unmet), strict=True))
-        return list(filter(None, map(rows.__getitem__, features)))
-
-    def _row(self, feature: int) -> int:
-        """A feature's bytes spread over lanes of two bytes; 0 for one that is not known."""
-        start = self._starts.get(feature)
-        if start is None:
-            return 0
-        spread = bytearray(self._width)
-        spread[::2] = self._bytes[start : start + len(self.lanes)].translate(_PLUS_OFFSET)
-        return int.from_bytes(spread, "little")
 
     def _sums(self, rows: list[int]) -> list[int]:
         if len(rows) <= _AT_ONCE:
@@ -110,3 +93,24 @@ class Scorer:
             sums = unpack(self._format, sum(part).to_bytes(self._width, "little"))
             totals = [total + more for total, more in zip(totals, sums, strict=True)]
         return totals
+
+
+class _Rows(dict[int, int]):
+    """The row of each feature that has a weight, made when it is first met."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.features = array("I", weights.keys)
+        if sys.byteorder == "big":
+            self.features.byteswap()
+        self._bytes, self._lanes = weights.rows, len(weights.lanes)
+
+    def __missing__(self, feature: int) -> int:
+        if len(self) > _KEPT:
+            self.clear()
+        start = bisect_left(self.features, feature) * self._lanes
+        # Its bytes spread over lanes of two bytes.
+        spread = bytearray(2 * self._lanes)
+        spread[::2] = self._bytes[start : start + self._lanes].translate(_PLUS_OFFSET)
+        row = self[feature] = int.from_bytes(spread, "little")
+        return row
