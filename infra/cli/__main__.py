@@ -13,7 +13,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.exit(_missing(error))
     try:
-        app()
+        app(prog_name="postroom")
     except CannotStart as error:
         sys.exit(f"postroom: {' '.join(str(error).split())}")
     except ModuleNotFoundError as error:

@@ -49,4 +49,5 @@ def _greeting(stack: Any) -> str:
   queues     /_local/queues  POST /_local/drain
   schedules  POST /_local/schedules/{{name}}
   logs       {stack.log_dir}
+  commands   . .local/environ in another terminal, then ./postroom inbox, ./postroom search --today, …
 Ctrl-C ends it."""

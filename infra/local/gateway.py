@@ -87,7 +87,7 @@ def _server(port: int, answer: Callable[[HttpRequest], Answer]) -> ThreadingHTTP
         return _Server(("127.0.0.1", port), Handler)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"port {port} is taken; choose another with --port") from error
+            raise PortTaken(f"port {port} is taken; choose another: make run PORT=9000, or --port 9000") from error
         raise CannotStart(f"cannot listen on port {port}: {error.strerror}") from error
     except OverflowError as error:
         raise CannotStart(f"there is no port {port}") from error

@@ -43,9 +43,10 @@ DIRECTORY = ROOT / ".local"
 # Webhooks arrive together; queues hand out one batch at a time anyway.
 WORKERS_BEHIND_ROUTES = 2
 LAST_BATCH_SECONDS = 5.0
-# Of the functions' variables, those that name places which commands work with.
+# Of the functions' variables, those that say where what commands work with is.
 _FOR_OPERATORS = (
-    *("TABLE_NAME", "INDEX_SHARDS", "ARCHIVE_BUCKET", "CONFIG_BUCKET", "EXPORT_BUCKET", "EXPORT_PASSWORD", "VAULT_KEY_ID"),
+    *("STAGE", "TABLE_NAME", "INDEX_SHARDS", "VAULT_KEY_ID"),
+    *("ARCHIVE_BUCKET", "CONFIG_BUCKET", "EXPORT_BUCKET", "EXPORT_PASSWORD"),
 )
 
 
@@ -144,7 +145,7 @@ class Stack:
         engine.start()
         physical = provision(loaded, engine.client)
         environments = {function.name: loaded.environment(function, physical) for function in loaded.functions}
-        self._tell_operators(engine.environ, environments)
+        self._tell_operators(engine.environ, environments, platforms.origin)
         for prefix in {variables["SECRETS_PREFIX"] for variables in environments.values() if "SECRETS_PREFIX" in variables}:
             store_accounts(known, prefix, engine.client)
         self._run_functions(loaded, {name: engine.environ | variables | local for name, variables in environments.items()})
@@ -159,15 +160,18 @@ class Stack:
             outbox=lambda: platforms.outbox,
         )
 
-    def _tell_operators(self, engine: Mapping[str, str], functions: Mapping[str, Mapping[str, str]]) -> None:
-        """What an operator's command must know of this stack: `environ`, and the same as a file that a shell reads."""
+    def _tell_operators(self, engine: Mapping[str, str], functions: Mapping[str, Mapping[str, str]], platforms: str) -> None:
+        """What an operator's command must know of this stack: `environ`, and the same as a file that a shell reads while it is up."""
         told = {name: value for name, value in engine.items() if name.startswith("AWS_") or name.lower() == "no_proxy"}
         told["WRITERS"] = "1"  # moto copies its tables for each transaction, and bears no other writer meanwhile
+        told["PLATFORM_API_ORIGIN"] = platforms
         for variables in functions.values():
             told |= {name: value for name, value in variables.items() if name in _FOR_OPERATORS}
         self.environ = dict(engine) | told
         lines = (f"export {name}={quote(value)}\n" for name, value in sorted(told.items()))
-        (self._directory / "environ").write_text("".join(lines), encoding="utf-8")
+        file = self._directory / "environ"
+        file.write_text("".join(lines), encoding="utf-8")
+        self._exit.callback(file.unlink, missing_ok=True)
 
     def _make_directories(self) -> None:
         for directory in (self._directory, self.log_dir):

@@ -138,6 +138,18 @@ def test_every_queue_is_shown(stack):
     assert sorted(names) == ["inbound", "inbound-dead", "pulls", "pulls-dead", "replies", "replies-dead"]
 
 
+def test_commands_find_the_stack_by_its_environ_and_people_answer_through_its_platforms(stack):
+    contact = somebody("generic")
+    post(stack, "generic", "demo", stack.simulator("generic").text(contact, "转人工"))
+    drain(stack)
+    (message,) = stored(stack, contact)
+    command = f'. "$1"; exec "{sys.executable}" -m infra.cli conversation reply "$2" "您好,我是小李"'
+    words = ["sh", "-c", command, "sh", str(stack.log_dir.parent / "environ"), message["conversation"]]
+    answered = subprocess.run(words, cwd=ROOT, env={"PATH": os.environ["PATH"]}, text=True, capture_output=True, check=False)
+    assert (answered.stdout, answered.stderr) == ("sent\n", "")
+    assert replies(stack, contact)[-1]["text"] == "您好,我是小李"
+
+
 def test_logs_hold_lines_of_json_and_neither_texts_nor_people_nor_secrets(stack):
     contact = somebody("generic")
     post(stack, "generic", "demo", stack.simulator("generic").text(contact, "我的手机号是13800138000"))
