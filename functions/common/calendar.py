@@ -119,17 +119,15 @@ def read_calendars(raw: Any) -> Calendars:
 
 def read_calendar(raw: Any, where: str = "calendar") -> Calendar:
     """One calendar out of the bundle's plain form; `BundleInvalid` names what is wrong."""
-    try:
-        _only(FIELDS, raw)
-        _only(WEEKDAYS, raw["week"])
-        zone = ZoneInfo(raw["zone"])
-        week = tuple(_slots(raw["week"].get(day, [])) for day in WEEKDAYS)
-        days = {date.fromisoformat(str(day)): _slots(slots) for day, slots in raw.get("days", {}).items()}
-        pace = _pace(raw.get("answers_per_hour", ANSWERS_PER_HOUR))
-    # OSError: a zone that names a directory of the zone database.
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, ZoneInfoNotFoundError) as error:
-        raise BundleInvalid(f"{where}: {type(error).__name__}: {error}") from None
-    return Calendar(zone, week, days, pace)
+    fields = _mapping(raw, where, FIELDS)
+    week = _mapping(fields.get("week"), f"{where}.week", WEEKDAYS)  # a weekday that is misspelt would be a day off
+    days = _mapping(fields.get("days", {}), f"{where}.days")
+    return Calendar(
+        zone=_zone(fields.get("zone"), f"{where}.zone"),
+        week=tuple(_slots(week.get(day, []), f"{where}.week.{day}") for day in WEEKDAYS),
+        days={_day(day, f"{where}.days"): _slots(slots, f"{where}.days.{day}") for day, slots in days.items()},
+        answers_per_hour=_pace(fields.get("answers_per_hour", ANSWERS_PER_HOUR), f"{where}.answers_per_hour"),
+    )
 
 
 def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
@@ -138,34 +136,55 @@ def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, zone).astimezone(UTC)
 
 
-def _only(known: tuple[str, ...], raw: dict[str, Any]) -> None:
-    # A weekday that is misspelt would be a day off.
-    unknown = sorted(str(name) for name in raw.keys() - set(known))
-    if unknown:
-        raise ValueError(f"unknown: {', '.join(unknown)}")
+def _mapping(raw: Any, where: str, known: tuple[str, ...] = ()) -> Mapping[Any, Any]:
+    if not isinstance(raw, Mapping):
+        raise BundleInvalid(f"{where}: {'is missing' if raw is None else 'not a mapping'}")
+    if known and (unknown := sorted(str(name) for name in raw.keys() - set(known))):
+        raise BundleInvalid(f"{where}: no such field: {', '.join(unknown)}; there are {', '.join(known)}")
+    return raw
 
 
-def _pace(raw: Any) -> float:
+def _zone(name: Any, where: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    # OSError: a zone that names a directory of the zone database.
+    except (TypeError, ValueError, AttributeError, OSError, ZoneInfoNotFoundError):
+        raise BundleInvalid(f"{where}: no such time zone: {name}") from None
+
+
+def _day(raw: Any, where: str) -> date:
+    try:
+        return date.fromisoformat(str(raw))
+    except ValueError:
+        raise BundleInvalid(f"{where}: {raw} is not a day such as 2026-10-01") from None
+
+
+def _pace(raw: Any, where: str) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw <= 10_000:
-        raise ValueError(f"answers_per_hour: {raw!r}")
+        raise BundleInvalid(f"{where}: {raw!r} is not a number above 0 and up to 10,000")
     return float(raw)
 
 
-def _slots(raw: list[list[str]]) -> Slots:
-    slots = tuple(sorted((_clock_time(start), _clock_time(end)) for start, end in raw))
+def _slots(raw: Any, where: str) -> Slots:
+    if not isinstance(raw, list) or not all(isinstance(slot, list) and len(slot) == 2 for slot in raw):
+        raise BundleInvalid(f'{where}: not a list of slots such as ["09:00", "18:00"]')
+    slots = tuple(sorted((_clock_time(start, where), _clock_time(end, where)) for start, end in raw))
     for start, end in slots:
         if start >= end:
-            raise ValueError(f"a slot must end after it starts: {start}-{end}")
+            raise BundleInvalid(f"{where}: a slot must end after it starts: {start:%H:%M}-{end:%H:%M}")
     for (_, end), (start, _) in pairwise(slots):
         if start < end:
-            raise ValueError(f"two slots overlap at {start}")
+            raise BundleInvalid(f"{where}: two slots overlap at {start:%H:%M}")
     return slots
 
 
-def _clock_time(text: str) -> time:
+def _clock_time(text: Any, where: str) -> time:
     if text == "24:00":
         return time.max
-    moment = time.fromisoformat(text)
+    try:
+        moment = time.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise BundleInvalid(f'{where}: {text!r} is not a time of day such as "09:00", in quotes') from None
     if moment.tzinfo is not None:
-        raise ValueError(f"a time of day has no zone of its own: {text}")
+        raise BundleInvalid(f"{where}: a time of day has no zone of its own: {text}")
     return moment

@@ -81,30 +81,46 @@ def test_the_next_opening_is_open_is_not_past_and_nothing_is_open_before_it(mome
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "says"),
     [
-        {},
-        [],
-        {"zone": "Asia/Shanghai"},
-        {"zone": "Asia/Nowhere", "week": {}},
-        {"zone": "Asia", "week": {}},
-        {"zone": 8, "week": {}},
-        {"zone": "UTC", "week": {"monday": []}},
-        {"zone": "UTC", "week": {}, "holidays": {}},
-        {"zone": "UTC", "week": {"mon": [["18:00", "09:00"]]}},
-        {"zone": "UTC", "week": {"mon": [["09:00"]]}},
-        {"zone": "UTC", "week": {"mon": [[540, 1080]]}},  # what YAML makes of 09:00 without quotes
-        {"zone": "UTC", "week": {"mon": [["09:00+08:00", "18:00+08:00"]]}},
-        {"zone": "UTC", "week": {"mon": "09:00-18:00"}},
-        {"zone": "UTC", "week": {}, "days": {"1 May": []}},
-        {"zone": "UTC", "week": {"mon": [["09:00", "13:00"], ["12:00", "18:00"]]}},
-        {"zone": "UTC", "week": {}, "answers_per_hour": 0},
-        {"zone": "UTC", "week": {}, "answers_per_hour": "many"},
+        ({}, "calendar.week: is missing"),
+        ([], "calendar: not a mapping"),
+        ({"zone": "Asia/Shanghai"}, "calendar.week: is missing"),
+        ({"week": {}}, "calendar.zone: no such time zone: None"),
+        ({"zone": "Asia/Nowhere", "week": {}}, "calendar.zone: no such time zone: Asia/Nowhere"),
+        ({"zone": "Asia", "week": {}}, "calendar.zone: no such time zone: Asia"),
+        ({"zone": 8, "week": {}}, "calendar.zone: no such time zone: 8"),
+        ({"zone": "UTC", "week": []}, "calendar.week: not a mapping"),
+        ({"zone": "UTC", "week": {"monday": []}}, "calendar.week: no such field: monday; there are mon, tue"),
+        ({"zone": "UTC", "week": {}, "holidays": {}}, "calendar: no such field: holidays; there are zone"),
+        (
+            {"zone": "UTC", "week": {"mon": [["18:00", "09:00"]]}},
+            "calendar.week.mon: a slot must end after it starts: 18:00-09:00",
+        ),
+        ({"zone": "UTC", "week": {"mon": [["09:00"]]}}, "calendar.week.mon: not a list of slots such as"),
+        # What YAML makes of 09:00 without quotes.
+        (
+            {"zone": "UTC", "week": {"mon": [[540, 1080]]}},
+            'calendar.week.mon: 540 is not a time of day such as "09:00", in quotes',
+        ),
+        ({"zone": "UTC", "week": {"mon": [["9:00", "18:00"]]}}, "calendar.week.mon: '9:00' is not a time of day"),
+        ({"zone": "UTC", "week": {"mon": [["09:00+08:00", "18:00+08:00"]]}}, "calendar.week.mon: a time of day has no zone"),
+        ({"zone": "UTC", "week": {"mon": "09:00-18:00"}}, "calendar.week.mon: not a list of slots such as"),
+        ({"zone": "UTC", "week": {}, "days": []}, "calendar.days: not a mapping"),
+        ({"zone": "UTC", "week": {}, "days": {"1 May": []}}, "calendar.days: 1 May is not a day such as 2026-10-01"),
+        ({"zone": "UTC", "week": {}, "days": {"2026-05-01": ["x"]}}, "calendar.days.2026-05-01: not a list of slots"),
+        (
+            {"zone": "UTC", "week": {"mon": [["09:00", "13:00"], ["12:00", "18:00"]]}},
+            "calendar.week.mon: two slots overlap at 12:00",
+        ),
+        ({"zone": "UTC", "week": {}, "answers_per_hour": 0}, "calendar.answers_per_hour: 0 is not a number above 0"),
+        ({"zone": "UTC", "week": {}, "answers_per_hour": "many"}, "calendar.answers_per_hour: 'many' is not a number"),
     ],
 )
-def test_a_calendar_that_cannot_be_meant_is_refused(raw):
-    with pytest.raises(BundleInvalid, match="calendar"):
+def test_a_calendar_that_cannot_be_meant_is_refused_by_its_place(raw, says):
+    with pytest.raises(BundleInvalid) as refused:
         read_calendar(raw)
+    assert str(refused.value).startswith(says)
 
 
 def test_working_time_leaves_out_lunch_nights_weekends_and_holidays():
