@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.person import TableName, one_line
+from infra.cli.place import TableName, one_line
 
 if TYPE_CHECKING:
     from functions.common.store import Campaign

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from infra.cli.bundle import CONFIG, ConfigInvalid, compile_bundle, notices
-from infra.cli.place import Json, say
+from infra.cli.place import Json, one_line, say
 
 if TYPE_CHECKING:
     from functions.autoreply.replybook import ReplyPolicy
@@ -26,7 +25,7 @@ Bucket = Annotated[str, typer.Option(envvar="CONFIG_BUCKET", help="The stack's o
 @config.command()
 def check(directory: Directory = CONFIG, as_json: Json = False) -> None:
     """Validate every file as the functions will, and the names by which one file refers to another."""
-    with _one_line():
+    with one_line():
         bundle = checked(directory)
         _give_notices(directory)
     told = {"files": len(bundle.sections), "bundle": bundle.hash}
@@ -45,7 +44,7 @@ def publish(
     from functions.common.bundle import CURRENT_KEY, dump_bundle
     from infra.cli.weights import publish_weights
 
-    with _one_line():
+    with one_line():
         bundle = checked(directory)
         _keeps_teams(bundle, bucket, set(drop_team or ()))
         document = dump_bundle(bundle.sections)
@@ -60,7 +59,7 @@ def history(bucket: Bucket, as_json: Json = False) -> None:
     """List what was published, the one in force first."""
     from functions.common.clock import to_iso
 
-    with _one_line():
+    with one_line():
         published = [{"bundle": each["bundle"], "at": to_iso(each["LastModified"])} for each in _versions(bucket)]
     words = "\n".join(f"{each['bundle']}  {each['at'][:19].replace('T', ' ')}Z" for each in published)
     if published or as_json:
@@ -77,7 +76,7 @@ def rollback(
     from functions.common.aws import client
     from functions.common.bundle import CURRENT_KEY
 
-    with _one_line():
+    with one_line():
         found = next((version for version in _versions(bucket) if version["bundle"] == to), None)
         if found is None:
             raise ConfigInvalid(f"no bundle {to} was ever published to {bucket}")
@@ -163,17 +162,3 @@ def _versions(bucket: str) -> Iterator[dict[str, Any]]:
         for version in page.get("Versions", []):
             head = s3.head_object(Bucket=bucket, Key=CURRENT_KEY, VersionId=version["VersionId"])
             yield version | {"bundle": head["Metadata"].get("bundle", "?")}
-
-
-@contextmanager
-def _one_line() -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from functions.common.errors import BundleInvalid
-
-    try:
-        yield
-    except (BundleInvalid, ConfigInvalid) as error:
-        sys.exit(f"postroom: {' '.join(str(error).split())}")
-    except (ClientError, BotoCoreError) as error:
-        sys.exit(f"postroom: AWS: {' '.join(str(error).split())}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.place import Json, say
+from infra.cli import place
+from infra.cli.place import Json, TableName, say
 
 if TYPE_CHECKING:
     from functions.common.identity import Link, Party, People
@@ -21,7 +21,6 @@ person = typer.Typer(help="Show and mend which conversations are with the same p
 
 One = Annotated[tuple[str, str, str], typer.Argument(metavar="CHANNEL ACCOUNT ID", help="A contact, by the platform's own id.")]
 Other = Annotated[tuple[str, str, str], typer.Argument(metavar="CHANNEL ACCOUNT ID", help="The other contact.")]
-TableName = Annotated[str, typer.Option("--table", envvar="TABLE_NAME", help="The stack's output TableName.")]
 By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="On whose word.")]
 
 
@@ -129,19 +128,17 @@ def people_of(table: str) -> People:
 @contextmanager
 def one_line() -> Iterator[None]:
     """What went wrong, in one line on stderr, with exit code 1."""
-    from functions.common.errors import Unavailable
     from functions.common.identity import LinkChanged, NotLinked
 
-    try:
-        yield
-    except NoConversation as error:
-        sys.exit(f"postroom: {error}")
-    except NotLinked as error:
-        sys.exit(f"postroom: nothing links {error} directly")
-    except LinkChanged:
-        sys.exit("postroom: somebody else changed this link just now; look at it with postroom person show")
-    except Unavailable as error:
-        sys.exit(f"postroom: AWS: {' '.join(str(error).split())}")
+    with place.one_line():
+        try:
+            yield
+        except NoConversation as error:
+            place.stop(str(error))
+        except NotLinked as error:
+            place.stop(f"nothing links {error} directly")
+        except LinkChanged:
+            place.stop("somebody else changed this link just now; look at it with postroom person show")
 
 
 def _known(people: People, named: tuple[str, str, str]) -> Party:

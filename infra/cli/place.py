@@ -41,7 +41,7 @@ def one_line() -> Iterator[None]:
     except (RecordsFault, BundleInvalid, ConfigInvalid, Poison) as error:
         stop(str(error))
     except (Unavailable, ClientError, BotoCoreError) as error:
-        stop(f"AWS: {error}")
+        stop(f"AWS: {_of_aws(error)}")
     except Retryable as error:
         stop(str(error))
     except BrokenPipeError:
@@ -51,6 +51,18 @@ def one_line() -> Iterator[None]:
     except OSError as error:
         # A full disk, a folder that may not be written to.
         stop(f"{error.filename or 'this machine'}: {error.strerror or error}")
+
+
+def _of_aws(error: Exception) -> str:
+    from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
+
+    said = error.__cause__ or error  # `Unavailable` names the operation; what botocore said is behind it
+    match said:
+        case NoCredentialsError() | NoRegionError():
+            return f"{str(said).rstrip('.')}: AWS_PROFILE and AWS_REGION name them, `. .local/environ` the local stack's"
+        case EndpointConnectionError():
+            return f"nobody answers at {said.kwargs['endpoint_url']}"
+    return str(said)
 
 
 def stop(why: str) -> NoReturn:
