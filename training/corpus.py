@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from functions.classify.config import Rule, RulesSection, checked
+from functions.classify.config import Rule, RulesSection
 from functions.classify.denials import taken_back
 from functions.classify.judging import claims_of, evidence
 from functions.classify.language import detect
@@ -19,6 +19,7 @@ from functions.classify.reading import Reading
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.folding import fold
 from functions.common.masking import mask, placeholders, without
+from functions.common.sections import read_section
 from infra.cli.bundle import CONFIG, read_sections
 from training.seed import Example
 
@@ -70,7 +71,7 @@ class Library:
 def library(directory: Path = CONFIG) -> Library:
     """The rules of a configuration, the shipped one's by default, and the shipped concepts."""
     section = read_sections(directory)["rules"]
-    rules = tuple(checked(RulesSection, "rules", section).rules)
+    rules = tuple(read_section(RulesSection, "rules", section).rules)
     return Library(read_rules(section), rules, read_concepts(CONCEPTS.read_text(encoding="utf-8").splitlines()))
 
 

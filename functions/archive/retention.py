@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import CHINESE, Judgement
 from functions.common.keys import short_hash
+from functions.common.sections import read_section
 from functions.common.store import Status
 
 # A part's items stay this much longer than the proof, whatever their age: nothing expires on the day it was written.
@@ -139,13 +140,10 @@ class _Section(BaseModel):
 
 def read_retention(raw: Any) -> Retention:
     """The bundle's section `retention`; `BundleInvalid` names what is wrong."""
+    section = read_section(_Section, "retention", raw)
+    policy = section.archive
     try:
-        section = _Section.model_validate(raw)
-        policy = section.archive
         zone = ZoneInfo(policy.zone)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise BundleInvalid(f"retention.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     except (ZoneInfoNotFoundError, ValueError):
         raise BundleInvalid("retention.archive.zone: no such time zone") from None
     return Retention(

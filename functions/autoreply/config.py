@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from functions.autoreply.commands import Command, compiled
 from functions.autoreply.faq import read_faq
@@ -16,6 +16,7 @@ from functions.common.bundle import Bundle
 from functions.common.calendar import read_calendars
 from functions.common.errors import BundleInvalid
 from functions.common.ledger import KEPT
+from functions.common.sections import read_section
 
 # RepliesQueue's maxReceiveCount: with more attempts than that the queue would give up first, and nobody be told.
 QUEUE_TRIES = 5
@@ -204,11 +205,7 @@ class _Replies(_Model):
 
 def read_replies(section: Any) -> ReplyBook:
     """The book of a bundle's `replies` section; `BundleInvalid` names the first field that is wrong."""
-    try:
-        replies = _Replies.model_validate(section)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BundleInvalid(f"{'.'.join(('replies', *map(str, first['loc'])))}: {first['msg']}") from None
+    replies = read_section(_Replies, "replies", section)
     return ReplyBook(
         templates={name: said.template(name) for name, said in replies.templates.items()},
         notices=Notices(**replies.notices.model_dump()),

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from functions.autoreply.phrase_index import Likeness, PhraseIndex
 from functions.autoreply.replybook import Answered
 from functions.autoreply.templates import Language
-from functions.common.errors import BundleInvalid
 from functions.common.masking import placeholders, without
+from functions.common.sections import read_section
 
 THRESHOLD = 0.45
 MARGIN = 0.06
@@ -122,8 +122,4 @@ class FaqBook:
 
 def read_faq(section: Any) -> FaqBook:
     """The answers of a bundle's `faq` section; `BundleInvalid` names the first field that is wrong."""
-    try:
-        return FaqBook(FaqSection.model_validate(section))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BundleInvalid(f"{'.'.join(('faq', *map(str, first['loc'])))}: {first['msg']}") from None
+    return FaqBook(read_section(FaqSection, "faq", section))

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from functions.common.errors import BundleInvalid
 from functions.common.folding import fold, fold_keyword
 from functions.common.masking import find
+from functions.common.sections import read_section
 
 Kind = Literal["denied_word", "personal_data", "link"]
 
@@ -79,11 +80,7 @@ class Outgoing:
 
 def read_outgoing(section: Any) -> Outgoing:
     """The check out of the bundle's section `outgoing`; `BundleInvalid` names the first field that is wrong."""
-    try:
-        read = _Section.model_validate(section)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BundleInvalid(f"{'.'.join(('outgoing', *map(str, first['loc'])))}: {first['msg']}") from None
+    read = read_section(_Section, "outgoing", section)
     deny = tuple(map(fold_keyword, read.deny))
     if not all(deny):
         raise BundleInvalid("outgoing.deny: a word that leaves nothing to look for")

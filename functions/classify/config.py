@@ -15,11 +15,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
-from functions.common.errors import BundleInvalid
 from functions.common.judgement import CHINESE, Business, Content, Risk, Sentiment, Spam, Urgency
 from functions.common.message import Kind
 
@@ -229,14 +227,3 @@ class RulesSection(Part):
     filler: Several[Name] = Field(default_factory=list)
     repeats: Repeats = Repeats()
     rules: list[Rule]
-
-
-def checked(kind: type[Some], name: str, raw: Any) -> Some:
-    """A section of the bundle as its model; `BundleInvalid` names the first field that is wrong, and how."""
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise BundleInvalid(f"{'.'.join((name, *map(str, first['loc'])))}: {first['msg']}") from None
-    except RecursionError:
-        raise BundleInvalid(f"{name}: nested too deeply") from None

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.classify.conditions import matcher
-from functions.classify.config import checked
 from functions.classify.judging import Consequences, Verdict
 from functions.classify.standing import STRANGER, Standing
 from functions.classify.team_config import PointsTable, ServiceLevel, TeamsSection
 from functions.common.calendar import Calendars, NeverOpen
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Business, Judgement, Risk, Routing, Urgency
+from functions.common.sections import read_section
 
 # What follows from a risk is fixed by the label sheet.
 HELD: tuple[Risk, ...] = ("money", "credentials")
@@ -65,7 +65,7 @@ class TeamBook:
 
 def read_teams(section: dict[str, Any], calendars: Calendars) -> TeamBook:
     """The team book out of the bundle's section `teams`; `BundleInvalid` names the field that is wrong."""
-    teams = checked(TeamsSection, "teams", section)
+    teams = read_section(TeamsSection, "teams", section)
     named = {"teams.default": teams.default} | {
         f"teams.routes.{place}.team": route.team for place, route in enumerate(teams.routes)
     }

@@ -13,12 +13,13 @@ from typing import Any
 
 from functions.classify.compiling import Lexicons, compiled
 from functions.classify.conditions import Case, Evidence, Test
-from functions.classify.config import Action, Rule, RulesSection, checked, parts_of
+from functions.classify.config import Action, Rule, RulesSection, parts_of
 from functions.classify.keywords import Automaton, Keyword, Places
 from functions.classify.reading import Reading
 from functions.classify.substance import Vocabulary
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Firing, Judgement, Span
+from functions.common.sections import read_section
 
 MAX_SPANS = 3
 _HIDDEN = frozenset({"risk", "spam", "opt_out", "wants_human"})
@@ -188,7 +189,7 @@ class Examination:
 
 def read_rules(section: dict[str, Any]) -> RuleBook:
     """The rule book out of the bundle's section `rules`; `BundleInvalid` names the field that is wrong."""
-    rules = checked(RulesSection, "rules", section)
+    rules = read_section(RulesSection, "rules", section)
     names: set[str] = set()
     for place, rule in enumerate(rules.rules):
         if rule.name in names:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.common.calendar import Calendar, read_calendar
 from functions.common.errors import BundleInvalid
+from functions.common.sections import read_section
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,7 @@ class _Section(BaseModel):
 
 def read_duty(raw: Any) -> Roster:
     """The bundle's section `duty`; `BundleInvalid` names what is wrong."""
-    try:
-        section = _Section.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise BundleInvalid(f"duty.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    section = read_section(_Section, "duty", raw)
     teams = {team: _shifts(shifts, section.zone, f"duty.teams.{team}") for team, shifts in section.teams.items()}
     return Roster(teams, _shifts(section.default, section.zone, "duty.default"))
 

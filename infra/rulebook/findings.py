@@ -14,6 +14,7 @@ from functions.classify.config import Condition, RulesSection, parts_of
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.errors import BundleInvalid
 from functions.common.folding import fold_keyword
+from functions.common.sections import wrong
 from infra.rulebook.lines import Lines
 from infra.rulebook.reach import never, shadows
 
@@ -40,7 +41,7 @@ def faults(raw: Mapping[str, Any]) -> list[Finding]:
         RulesSection.model_validate(raw)
         read_rules(dict(raw))
     except ValidationError as invalid:
-        return [_of_field(fault["loc"], fault["msg"]) for fault in invalid.errors(include_input=False, include_url=False)]
+        return [_of_field(fault["loc"], wrong(fault)) for fault in invalid.errors(include_input=False, include_url=False)]
     except BundleInvalid as refused:
         where, _, why = str(refused).partition(": ")
         return [_of_field(tuple(_steps(where)), why)]

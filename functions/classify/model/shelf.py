@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from functions.classify.config import checked
 from functions.classify.model.opinion import Model
 from functions.classify.model.weights import WeightsInvalid, read_weights, weights_hash
 from functions.common.errors import BundleInvalid
+from functions.common.sections import read_section
 
 SHIPPED = Path(__file__).parent / "shipped.weights"
 
@@ -43,7 +43,7 @@ class Shelf:
         """The model that a bundle's sections ask for; None where they ask for none, as bundles did before there was one."""
         if "model" not in sections:
             return None
-        section = checked(ModelSection, "model", sections["model"])
+        section = read_section(ModelSection, "model", sections["model"])
         if section.weights == "none":
             return None
         if self._kept is None or self._kept[0] != section:

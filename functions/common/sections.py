@@ -1,0 +1,30 @@
+"""Sections of a bundle as models, and what is wrong in them in an operator's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from functions.common.errors import BundleInvalid
+
+Section = TypeVar("Section", bound=BaseModel)
+
+_IN_OTHER_WORDS = {"extra_forbidden": "no such field", "missing": "is missing"}
+
+
+def read_section(kind: type[Section], name: str, raw: Any) -> Section:
+    """A section as its model; `BundleInvalid` names the first field that is wrong, and how."""
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise BundleInvalid(f"{'.'.join((name, *map(str, first['loc'])))}: {wrong(first)}") from None
+    except RecursionError:
+        raise BundleInvalid(f"{name}: nested too deeply") from None
+
+
+def wrong(fault: Mapping[str, Any]) -> str:
+    """What one of pydantic's errors says is wrong with the field."""
+    return _IN_OTHER_WORDS.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
