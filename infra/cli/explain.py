@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.place import Json, TableName, one_line, say, stop, table_of
+from infra.cli.place import Json, TableName, one_line, say, stop, table_of, zone
 
 Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="A message's id.")]
 
@@ -26,4 +26,4 @@ def explain(message_id: Message, table: TableName, as_json: Json = False) -> Non
             )
             return
         story = message_story(judged, store.reply(message_id), store.conversation(keys.split(message_id).conv))
-    say(story, explained(story), as_json=as_json)
+    say(story, explained(story, zone()), as_json=as_json)

@@ -96,7 +96,7 @@ def _source(table: str, bucket: str, shards: int, time: Period) -> PackSource:
 def _watched(source: PackSource, wanted: Sheet) -> Iterable[bytes]:
     from infra.records.progress import told
 
-    return told(source(wanted), wanted.name, total=source.messages)
+    return told(source(wanted), f"messages read for {wanted.name}", total=source.messages)
 
 
 def written(to: Path, content: Iterator[bytes]) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from infra.cli.bundle import CONFIG
-from infra.cli.place import Json, Shards, TableName, one_line, say, table_of
+from infra.cli.place import Json, Shards, TableName, one_line, say, table_of, zone
 
 if TYPE_CHECKING:
     from functions.common.store import Conversation
@@ -47,7 +48,7 @@ def inbox(
         now, store = system_clock(), DynamoStore(table_of(table), shards=shards)
         teams = team or sorted(read_sections(directory)["teams"]["teams"])
         found = list(shown(store, policy_in(directory), waiting(store, teams, now=now, limit=limit), now=now))
-    words = "\n".join(_entry(each, now) for each in found) or "nothing waits"
+    words = "\n".join(_entry(each, now, zone()) for each in found) or "nothing waits"
     say({"waiting": [_plain(each, now) for each in found]}, words, as_json=as_json)
 
 
@@ -65,7 +66,7 @@ def show(conv: Conv, table: TableName, shards: Shards = 4, directory: Directory 
         now = system_clock()
         made = suggested(desk.store, policy_in(directory), there, messages[-1], now=now) if messages else ()
         story = conversation_story(there, messages, desk.store.reply, desk.actions.of(conv), made)
-    say(story, told(story), as_json=as_json)
+    say(story, told(story, zone()), as_json=as_json)
 
 
 @conversation.command()
@@ -165,9 +166,9 @@ def _done(where: tuple[str, int, str], conv: str, verb: str, why: str, step: Ste
     say(told, f"{conv}: {verb}, now {after.status}", as_json=as_json)
 
 
-def _entry(each: Waiting, now: datetime) -> str:
+def _entry(each: Waiting, now: datetime, where: ZoneInfo) -> str:
     there = each.conversation
-    due = f"{there.due_at:%m-%d %H:%MZ}" if there.due_at else ""
+    due = f"{there.due_at.astimezone(where):%m-%d %H:%M}" if there.due_at else ""
     about = [there.status, *there.hold, *there.problems, *([f"taken by {there.taken_by}"] if there.taken_by else [])]
     late = " OVERDUE" if each.overdue(now) else ""
     lines = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from functions.autoreply.suggestions import Suggestion
 from functions.classify.reading import words
-from functions.common.clock import to_iso
+from functions.common.clock import from_iso, to_iso
 from functions.common.handling import Action
 from functions.common.judgement import CHINESE, Firing, Judged, Judgement
 from functions.common.ledger import entry_of, ledger
@@ -57,30 +58,35 @@ def conversation_story(
     }
 
 
-def told(story: dict[str, Any]) -> str:
-    """A conversation's story as lines."""
+def told(story: dict[str, Any], zone: ZoneInfo) -> str:
+    """A conversation's story as lines, with the times of a zone."""
     about = story["conversation"]
     head = f"{about['conv']}  {about['channel']}/{about['account']}  {about.get('status', 'idle')}"
-    extra = [f"{name} {about[name]}" for name in ("team", "due_at", "taken_by", "hold", "problems") if about.get(name)]
+    extra = [f"team {about['team']}"] if about.get("team") else []
+    extra += [f"due {_there(about['due_at'], zone)}"] if about.get("due_at") else []
+    extra += [f"taken by {about['taken_by']}"] if about.get("taken_by") else []
+    extra += [f"{name} {', '.join(about[name])}" for name in ("hold", "problems") if about.get(name)]
     lines = [" · ".join((head, *extra))]
     for message in story["messages"]:
-        lines.append(f"{message['at']}  ← {message['text'] or '(' + message['kind'] + ')'}   [{message['message_id']}]")
+        lines.append(
+            f"{_there(message['at'], zone)}  ← {message['text'] or '(' + message['kind'] + ')'}   [{message['message_id']}]"
+        )
         if (answer := message["reply"]) is not None:
-            lines.append(f"{'':26}→ {answer['state']} ({answer['reason']}) {answer.get('text') or ''}".rstrip())
+            lines.append(f"{'':18}→ {answer['state']} ({answer['reason']}) {answer.get('text') or ''}".rstrip())
     for action in story["actions"]:
         said = f" “{action['text']}” {action.get('state', '')}" if action.get("text") else ""
         said += f" ({action.get('sent_parts', 0)} of {action['parts']} parts)" if action.get("parts") else ""
         why = f": {action['why']}" if action.get("why") else ""
-        lines.append(f"{action['at']}  {action['verb']} by {action['by']}{why}{said}")
+        lines.append(f"{_there(action['at'], zone)}  {action['verb']} by {action['by']}{why}{said}")
     lines += [f"suggested: {each['text']}  ({each['source']} {each['name']})" for each in story["suggestions"]]
     return "\n".join(lines)
 
 
-def explained(story: dict[str, Any]) -> str:
-    """A message's story as lines."""
+def explained(story: dict[str, Any], zone: ZoneInfo) -> str:
+    """A message's story as lines, with the times of a zone."""
     labels, routing, reply = story["labels"], story["routing"], story["reply"]
     lines = [
-        f"{story['message_id']}  {story['channel']}/{story['account']}  {story['received_at']}  bundle {story['judged_by']}",
+        f"{story['message_id']}  {story['channel']}/{story['account']}  {_there(story['received_at'], zone)}  bundle {story['judged_by']}",
         f"text       {story['text'] or '(' + story['kind'] + ')'}",
         f"masked     {', '.join(f'{kind} {count}' for kind, count in story['masked'].items()) or 'nothing'}",
         f"labels     {_labels(labels)}",
@@ -91,7 +97,7 @@ def explained(story: dict[str, Any]) -> str:
     ]
     wanted = [
         f"team {routing['team']}",
-        f"due {routing['due_at']}",
+        f"due {_there(routing['due_at'], zone)}",
         f"priority {routing['priority']} {routing.get('points', {})}",
     ]
     wanted += [f"{name} {routing[name]}" for name in ("hold", "escalate", "tags", "reply", "no_reply") if routing.get(name)]
@@ -99,7 +105,9 @@ def explained(story: dict[str, Any]) -> str:
     if reply is None:
         return "\n".join([*lines, "reply      nothing is decided yet"])
     lines.append(
-        f"decision   {reply['reason']}" + (f" ({reply['detail']})" if reply.get("detail") else "") + f", {reply['at']}"
+        f"decision   {reply['reason']}"
+        + (f" ({reply['detail']})" if reply.get("detail") else "")
+        + f", {_there(reply['at'], zone)}"
     )
     lines += [f"not said   {each['reason']} {each['template']}: {each['because']}" for each in reply["suppressed"]]
     sent = f"reply      {reply['state']}"
@@ -109,6 +117,10 @@ def explained(story: dict[str, Any]) -> str:
         lines.append(f"           {reply['text']}")
     lines += [f"suggested  {mark}" for mark in reply.get("suggestions", ())]
     return "\n".join([*lines, f"now        {story['now']['status']}"] if story["now"] else lines)
+
+
+def _there(at: str, zone: ZoneInfo) -> str:
+    return f"{from_iso(at).astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _firing(firing: Firing, judged: Judged) -> dict[str, Any]:

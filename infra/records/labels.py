@@ -49,6 +49,9 @@ def _label(said: str) -> tuple[str, str]:
 def _anywhere(said: str) -> tuple[str, str]:
     """A value without its axis."""
     found = [(axis, name) for axis, names in CHINESE.items() for name, chinese in names.items() if said in (name, chinese)]
-    if len(found) != 1:
-        raise NoSuchLabel(f"{said} is on several axes; say which, as in {found[0][0]}={said}" if found else f"no label {said}")
+    if not found:
+        known = ", ".join(dict.fromkeys(chinese for names in CHINESE.values() for chinese in names.values()))
+        raise NoSuchLabel(f"no label {said}; there are {known}, {', '.join(FLAGS)}")
+    if len(found) > 1:
+        raise NoSuchLabel(f"{said} is on several axes; say which, as in {found[0][0]}={said}")
     return found[0]

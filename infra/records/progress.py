@@ -70,4 +70,5 @@ def _lines(
         if clock() - said >= SECONDS_BETWEEN_LINES:
             said = clock()
             say(f"{what}: {done}" + (f" of {total}" if total is not None else ""))
-    say(f"{what}: {done}, done")
+    if done:
+        say(f"{what}: {done}, done")

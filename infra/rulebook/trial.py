@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast, get_args
@@ -66,7 +67,7 @@ def said(outcome: dict[str, Any]) -> str:
     for fired in outcome["rules"] or [{"rule": "none", "version": "", "words": []}]:
         found = "  ".join(f"“{stretch}”" for stretch in fired["words"])
         lines.append(f"rule      {fired['rule']} {found}".rstrip())
-    lines += [f"label     {name}: {_listed(value)}" for name, value in outcome["labels"].items()]
+    lines += [f"label     {name}: {_scored(name, value, outcome['scores'])}" for name, value in outcome["labels"].items()]
     lines += [f"routing   {name}: {_listed(value)}" for name, value in outcome["routing"].items() if name != "points"]
     lines += [f"points    {points:+} {name}" for name, points in outcome["routing"].get("points", {}).items()]
     return "\n".join(lines)
@@ -82,6 +83,15 @@ def _conversation(came: Circumstances, sent: Any) -> Conversation:
 def _fired(firing: Firing, text: str) -> dict[str, Any]:
     spans = [[span.start, span.end] for span in firing.spans]
     return {"rule": firing.rule, "version": firing.version, "spans": spans, "words": [text[start:end] for start, end in spans]}
+
+
+def _scored(axis: str, value: Any, scores: Mapping[str, float]) -> str:
+    """The values of an axis, each with how sure it is where that is known."""
+    values = [
+        str(each).lower() if isinstance(each, bool) else str(each) for each in (value if isinstance(value, list) else [value])
+    ]
+    known = {each: scores.get(f"{axis}.{each}") for each in values}
+    return ", ".join(each if score is None else f"{each} ({score:.2f})" for each, score in known.items())
 
 
 def _listed(value: Any) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
@@ -67,6 +68,15 @@ def test_what_waits_is_listed_most_urgent_first_with_suggestions(house: House) -
     assert 1 <= len(said) <= 3 and len({each["text"] for each in said}) == len(said)
     assert any(each["name"] in ("returns", "return_how") for each in said)
     assert "→ 需要退换货时" in postroom(house, "inbox") and "nothing waits" in postroom(house, "inbox", "--team", "booking")
+
+
+def test_people_are_told_times_of_their_own_zone(house: House) -> None:
+    conv = hear(house, "u3", "把钱转账到我卡上")
+    (listed,) = json.loads(postroom(house, "inbox", "--json"))["waiting"]
+    due = datetime.fromisoformat(listed["due_at"]).astimezone(ZoneInfo("Asia/Shanghai"))
+    assert f"due {due:%m-%d %H:%M}  generic/demo  held, money" in postroom(house, "inbox")
+    assert f"held · team finance · due {due:%Y-%m-%d %H:%M} · hold money" in postroom(house, "conversation", "show", conv)
+    assert f"due {due:%Y-%m-%d %H:%M}; priority" in postroom(house, "explain", listed["newest"]["message_id"])
 
 
 def test_a_hold_is_lifted_and_a_conversation_is_closed_and_opened_again(house: House) -> None:

@@ -43,6 +43,12 @@ def test_a_line_now_and_then_and_one_at_the_end() -> None:
     assert stream.getvalue() == "parts: 2 of 4\nparts: 4 of 4\nparts: 4, done\n"
 
 
+def test_of_nothing_to_do_nothing_is_said() -> None:
+    stream = io.StringIO()
+    assert list(told((), "parts", total=0, stream=stream)) == []
+    assert stream.getvalue() == ""
+
+
 def test_a_bar_at_a_terminal_which_leaves_no_line_behind() -> None:
     stream = Terminal()
     assert list(told("ab", "parts", total=2, stream=stream)) == ["a", "b"]

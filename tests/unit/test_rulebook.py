@@ -224,7 +224,7 @@ def test_a_message_is_tried_with_what_it_came_with() -> None:
 
 def test_a_trial_reads_well() -> None:
     text = tried("TD", "--channel", "twilio", "--account", "shop")
-    assert "folded    td" in text and "rule      opt-out “TD”" in text and "label     opt_out: True" in text
+    assert "folded    td" in text and "rule      opt-out “TD”" in text and "label     opt_out: true (0." in text
     assert "rule      none" in tried("▒▒")
     assert "no kind smoke signal" in tried("hi", "--kind", "smoke signal", code=1)
 

@@ -266,7 +266,7 @@ def test_a_part_that_cannot_be_had_is_named_and_nothing_is_said(room: ArchiveRoo
         (["--day", "0001-01-01"], "before 1970"),
         (["--since", "9999-11-01", "--until", "9999-12-30"], "after 9998"),
         (["--day", "9999-12-31"], "beyond the calendar"),
-        (["--label", "colour"], "no label colour"),
+        (["--label", "colour"], "no label colour; there are 咨询, "),
         (["--region", "Atlantis"], "Atlantis"),
         (["--keyword", "a\nb"], "control character"),
         (["--athena", "w"], "--database"),
