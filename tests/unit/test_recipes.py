@@ -21,6 +21,9 @@ from functions.channels.codecs.custom_signature import DigestSignature, Ed25519S
 from functions.channels.codecs.custom_wechat import WechatSignature
 from functions.channels.contract import HttpAnswer, Payload, RawRequest, Rejected, Verified
 from functions.channels.generic import ADAPTER, GenericCredentials
+from infra.simulators.contract import ApiRequest
+from infra.simulators.custom import UnknownForm
+from infra.simulators.generic import GenericSimulator
 from tests.fakes.simulated_platform import NOW
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -125,6 +128,21 @@ def test_a_message_signed_as_the_vendor_signs_comes_through(platform):
     assert (result.messages[0].sent_at is None) == (platform == "Discord")
     answer = ADAPTER.acknowledge(payload, result)
     assert answer.status == 202 if "answer" not in account else answer.status == 200
+
+
+@pytest.mark.parametrize("platform", RECIPES)
+def test_the_local_stack_plays_the_platform_of_a_recipe_as_it_stands(platform):
+    (account,) = blocks(platform)
+    simulator = GenericSimulator("x", account, now=lambda: NOW)
+    assert simulator.api(ApiRequest("POST", "/replies/x", {}, {}, b"{}")).status == 401, "without a secret nothing is received"
+    if account["signature"]["scheme"] not in ("hmac", "digest"):
+        with pytest.raises(UnknownForm):  # it lacks the platform's own key
+            simulator.text("u1", "你好")
+        return
+    webhook = simulator.text("u1", "你好")
+    payload = taken(account, came(webhook.body, dict(webhook.headers)))
+    assert isinstance(payload, Payload), payload
+    assert [(m.contact.primary, m.text) for m in ADAPTER.parse(payload).messages] == [("u1", "你好")]
 
 
 @pytest.mark.parametrize("platform", RECIPES)
