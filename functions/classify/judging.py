@@ -13,7 +13,7 @@ from functions.classify.model.scoring import view
 from functions.classify.noise import is_noise
 from functions.classify.reading import Reading
 from functions.classify.rules import Examination, Fired, RuleBook
-from functions.classify.weighing import standing, unsure, weighed
+from functions.classify.weighing import believed, is_hint, standing, unsure, weighed
 from functions.common.judgement import Firing, Judgement, Span
 
 NOISE_RULE = "noise"
@@ -49,17 +49,29 @@ class Verdict:
 
 @dataclass(slots=True)
 class Claims:
-    """What rules and, where there is one, the model say of one message. `standing` are the rules' claims that the model leaves alone."""
+    """What rules and, where there is one, the model say of one message.
+
+    `standing` are the rules' claims that the model leaves alone, `hints` those that it may doubt.
+    """
 
     model: Model | None
     reading: Reading
     standing: list[Claim] = field(default_factory=list)
+    hints: list[Claim] = field(default_factory=list)
     opinion: Opinion | None = None
     advice: tuple[Firing, ...] = ()
 
     def hear(self, rule: str, claims: Iterable[Claim]) -> None:
         """A rule's claims."""
-        self.standing += claims if self.model is None else standing(rule, claims, self.model.rules)
+        if self.model is None:
+            self.standing += claims
+            return
+        for claim in standing(rule, claims, self.model.rules):
+            (self.hints if is_hint(rule, claim, self.model.rules) else self.standing).append(claim)
+
+    def count(self) -> int:
+        """How many claims of rules are heard."""
+        return len(self.standing) + len(self.hints)
 
     def ask(self, rules: Iterable[str]) -> None:
         """The model, once the rules are known that fire on the text alone."""
@@ -90,12 +102,13 @@ class Claims:
     def settled(self, firings: tuple[Firing, ...] = ()) -> Judgement:
         """The labels on all that was said so far."""
         if self.opinion is None:
-            return resolve(self.standing, language=self.reading.language, firings=firings)
+            return resolve([*self.standing, *self.hints], language=self.reading.language, firings=firings)
+        claims = [*self.standing, *believed(self.hints, self.opinion)]
         return resolve(
-            weighed(self.standing, self.opinion),
+            weighed(claims, self.opinion),
             language=self.reading.language,
             firings=firings,
-            uncertain=unsure(self.standing, self.opinion),
+            uncertain=unsure(claims, self.opinion),
         )
 
 
@@ -114,12 +127,12 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_o
     if any(rule.rule.then.opt_in for rule in fired):
         claims.overrule("opt_out")
     denied = claims.take_back(fired)
-    so_far, heard = claims.settled(), len(claims.standing)
+    so_far, heard = claims.settled(), claims.count()
     later = examination.second(so_far)
     for rule in later:
         claims.hear(rule.rule.name, claims_of(rule.rule.then))
     fired += later
-    changed = len(claims.standing) > heard or claims.take_back(fired) != denied
+    changed = claims.count() > heard or claims.take_back(fired) != denied
     firings = [book.firing(rule, reading) for rule in fired]
     if noise:
         firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))

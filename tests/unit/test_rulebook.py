@@ -186,6 +186,7 @@ def test_how_right_rules_are_on_labelled_messages(directory: Path, tmp_path: Pat
 
 def test_the_shipped_rules_are_right_where_it_matters() -> None:
     from functions.classify.rules import read_rules
+    from functions.classify.weighing import SURE
     from infra.rulebook.record import record
     from training.seed import read_folder
 
@@ -193,7 +194,9 @@ def test_the_shipped_rules_are_right_where_it_matters() -> None:
     records, seen = record(book, read_folder())
     for each in records:
         if each.fired >= 20 and each.label.partition(".")[0] in ("risk", "spam"):
-            assert each.precision is not None and each.precision >= 0.9, each
+            # A hint, which the model may doubt, is right as often as it says.
+            score = book.actions()[each.rule].score
+            assert each.precision is not None and each.precision >= (score if score < SURE else 0.9), each
     for each in seen:
         assert each.imagined <= 0.1 * each.there, each
 

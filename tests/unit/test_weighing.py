@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.classify.judging import Consequences, Verdict
 from functions.classify.labels import Claim, resolve
 from functions.classify.model.opinion import Opinion
 from functions.classify.routing import _is_wanted
-from functions.classify.weighing import standing, unsure, weighed
+from functions.classify.weighing import believed, is_hint, standing, unsure, weighed
 
 KNOWN = {
     "complaint-in-words": frozenset({"business.complaint"}),
@@ -51,6 +53,16 @@ def test_risk_of_any_rule_stands_and_the_models_is_added() -> None:
     judgement = labels(*own, opinion=opinion)
     assert judgement.risk == ("money", "safety")
     assert judgement.urgency == "urgent", "safety always is"
+
+
+def test_a_risk_that_a_known_rule_only_hints_at_falls_where_the_model_rules_it_out() -> None:
+    hint = Claim("risk", "money", 0.6)
+    assert is_hint("money-transfer", hint, KNOWN)
+    assert not is_hint("money-transfer", hint._replace(score=0.8), KNOWN), "its author is sure"
+    assert not is_hint("a-rule-of-their-own", hint, KNOWN), "a merchant's own word"
+    assert not is_hint("money-transfer", hint, {"money-transfer": frozenset({"risk.money"})}), "nearly always right"
+    assert believed([hint], OPINION) == [hint]
+    assert believed([hint], replace(OPINION, unlikely=frozenset({"risk.money"}))) == []
 
 
 def test_the_model_may_take_back_a_shipped_rules_flag_but_not_a_merchants() -> None:

@@ -26,15 +26,21 @@ MEANT_NOTHING = 0.6
 # What is about as likely as not is said, however likely something else is.
 LIKELY = 0.4
 _LOWEST, _HIGHEST = 0.01, 0.99
+# A risk less probable than this is ruled out: of the hints of rules on authors left out, every one that fell under it was wrong.
+UNLIKELY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """`values` by axis (for a flag `true`, or none), `scores` by `axis.value`, and the axes on which the model is not sure."""
+    """`values` by axis (for a flag `true`, or none), `scores` by `axis.value`, and the axes on which the model is not sure.
+
+    `unlikely`: risks, as `axis.value`, that it is all but sure are not there.
+    """
 
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     uncertain: frozenset[str] = frozenset()
+    unlikely: frozenset[str] = frozenset()
 
 
 class Model:
@@ -73,7 +79,7 @@ class Model:
                 scores[f"{axis}.{value}"] = _rounded(probability)
             if sure < self._least_sure[axis]:
                 unsure.append(axis)
-        return Opinion(values, scores, frozenset(unsure))
+        return Opinion(values, scores, frozenset(unsure), self._unlikely(logits))
 
     def probabilities(self, margins: list[float]) -> dict[str, float]:
         """Every lane's probability, for whoever measures them."""
@@ -108,6 +114,9 @@ class Model:
             said = said or {"normal": 1 - probability}
             sure = next(iter(said.values()))
         return said, sure
+
+    def _unlikely(self, logits: list[float]) -> frozenset[str]:
+        return frozenset(f"risk.{value}" for place, value in self._axes.get("risk", ()) if _sigmoid(logits[place]) < UNLIKELY)
 
     def _of_spam(self, lanes: list[Lane], logits: list[float]) -> tuple[dict[str, float], float]:
         """Whether it is spam is one question, which kind of it another."""
