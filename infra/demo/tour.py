@@ -59,7 +59,7 @@ def tour(stack: Stack, say: Callable[[str], None], folder: Path) -> Outcome:
         deliveries: list[Delivery] = []
         for scene, now, letters in SCENES:
             stack.set_clock(now)
-            say(f"Tuesday {scene} in Shanghai: {len(letters)} webhooks …")
+            say(f"Tuesday {scene} in Shanghai: {len(letters)} webhook{'' if len(letters) == 1 else 's'} …")
             deliveries += _deliver(stack, http, letters)
             ask.drain()
         say("The last working day of the month, 20:30: the month's pack, opened with its password …")
