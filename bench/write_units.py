@@ -39,18 +39,7 @@ class Bill:
 
 def measure() -> Figures:
     """Per message: a conversation's first, its later ones, and both together."""
-    from infra.engines.__main__ import CACHE, environment
-    from infra.engines.maven import EngineUnavailable
-    from infra.engines.servers import dynamodb_local, java
-
-    try:
-        java()
-        with dynamodb_local(CACHE) as endpoint:
-            engine = {name: value for name, value in environment(endpoint, "").items() if name != "AWS_ENDPOINT_URL_SQS"}
-            with mock.patch.dict(os.environ, engine):
-                first, later = _bills()
-    except EngineUnavailable as missing:
-        raise NotMeasurable(str(missing)) from None
+    first, later = _billed()
     whole, messages = _both(first, later), CONVERSATIONS * TURNS
     classify = whole.written["classify"] / messages
     # Every first message is answered; later ones meet the loop guard, as they should.
@@ -74,6 +63,22 @@ def measure() -> Figures:
             aim("a reply sent, read units", first.read["autoreply"] / CONVERSATIONS, 1),
         ),
     )
+
+
+def _billed() -> tuple[Bill, Bill]:
+    """What the first messages cost and what the later ones, by DynamoDB Local."""
+    from infra.engines.__main__ import CACHE, environment
+    from infra.engines.maven import EngineUnavailable
+    from infra.engines.servers import dynamodb_local, java
+
+    try:
+        java()
+        with dynamodb_local(CACHE) as endpoint:
+            engine = {name: value for name, value in environment(endpoint, "").items() if name != "AWS_ENDPOINT_URL_SQS"}
+            with mock.patch.dict(os.environ, engine):
+                return _bills()
+    except EngineUnavailable as missing:
+        raise NotMeasurable(str(missing)) from None
 
 
 def _both(first: Bill, later: Bill) -> Bill:
