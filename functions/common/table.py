@@ -7,6 +7,7 @@ not hold is `ConditionFailed`, which carries the item that stood in the way (rea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from functions.common.errors import Unavailable, aws_faults
@@ -172,16 +173,14 @@ class Table:
         names = _names(key, filter)
         if names:
             arguments["ExpressionAttributeNames"] = names
-        remaining = limit
+        return islice((from_item(raw) for raw in self._queried(arguments)), limit)
+
+    def _queried(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
             with aws_faults("Query"):
                 page = self.client.query(**arguments)
-            for raw in page["Items"]:
-                if remaining == 0:
-                    return
-                yield from_item(raw)
-                remaining = None if remaining is None else remaining - 1
-            if "LastEvaluatedKey" not in page or remaining == 0:
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
