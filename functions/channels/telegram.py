@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, SecretStr
@@ -131,6 +132,19 @@ class Telegram:
         return post(outbound, url, JSON, _reply_body(reply), _outcome)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What a message or a tap is made of; `within` is where its native id is one of a kind, `address` where to answer."""
+
+    content: Content
+    sender: Fields
+    within: str
+    native_id: str
+    event_id: str
+    address: str | None
+    quoted: ReplyTo | None
+
+
 def _read(update: Fields, payload: Payload) -> Message | Ignored:
     update_id = json_fields.required_id(update, "update_id")
     if "callback_query" in update:
@@ -162,17 +176,16 @@ def _why_ignored(fields: Fields, credentials: TelegramCredentials) -> str | None
 def _message(fields: Fields, update_id: str, payload: Payload) -> Message:
     chat = json_fields.table(fields, "chat")
     chat_id, native_id = json_fields.required_id(chat, "id"), json_fields.required_id(fields, "message_id")
-    return _built(
-        telegram_content.content(fields),
-        fields,
-        payload,
+    said = _Said(
+        content=telegram_content.content(fields),
         sender=json_fields.table(fields, "from"),
-        identity=(chat_id, native_id),
+        within=chat_id,
         native_id=native_id,
         event_id=update_id,
         address=f"{chat_id}/{native_id if chat.get('type') != 'private' else ''}",
         quoted=telegram_content.quoted(fields),
     )
+    return _built(said, fields, payload)
 
 
 def _tap(query: Fields, update_id: str, payload: Payload) -> Message | Ignored:
@@ -184,59 +197,47 @@ def _tap(query: Fields, update_id: str, payload: Payload) -> Message | Ignored:
     data, replied = json_fields.text(query, "data", 256), json_fields.optional_id(tapped, "message_id")
     interactive = Interactive(type="button", id=data, title=telegram_content.button_title(tapped, data), payload=data)
     chat_id = json_fields.optional_id(chat, "id")
-    return _built(
-        Content(kind="interactive", interactive=interactive),
-        {"chat": chat},
-        payload,
+    said = _Said(
+        content=Content(kind="interactive", interactive=interactive),
         sender=sender,
-        identity=("callback", query_id),
+        within="callback",
         native_id=query_id,
         event_id=update_id,
         address=f"{chat_id}/" if chat_id else None,
         quoted=ReplyTo(native_id=replied, text=json_fields.text(tapped, "text", 1000)) if replied else None,
     )
+    return _built(said, {"chat": chat}, payload)
 
 
-def _built(
-    content: Content,
-    fields: Fields,
-    payload: Payload,
-    *,
-    sender: Fields,
-    identity: tuple[str, str],
-    native_id: str,
-    event_id: str,
-    address: str | None,
-    quoted: ReplyTo | None,
-) -> Message:
+def _built(said: _Said, fields: Fields, payload: Payload) -> Message:
     received_at = payload.verified.request.received_at
     date = json_fields.count(fields, "date")
     sent_at = believable(unix_time(None if date is None else str(date)), received_at)
-    contact = _contact(sender)
-    closed = "business_connection_id" in fields or address is None
+    contact, content = _contact(said.sender), said.content
+    closed = "business_connection_id" in fields or said.address is None
     return Message(
-        message_id=keys.message_id("telegram", payload.account, contact.primary, sent_at, *identity),
+        message_id=keys.message_id("telegram", payload.account, contact.primary, sent_at, said.within, said.native_id),
         channel="telegram",
         account=payload.account,
         contact=contact,
         kind=content.kind,
         raw_kind=content.raw_kind,
-        native_id=native_id,
-        native_event_id=event_id,
+        native_id=said.native_id,
+        native_event_id=said.event_id,
         text=content.text,
         attachments=(content.attachment,) if content.attachment else (),
         location=content.location,
         sticker=content.sticker,
         interactive=content.interactive,
         mentions=telegram_content.mentions(fields),
-        reply_to=quoted,
+        reply_to=said.quoted,
         referral=telegram_content.referral(content.text),
         conversation_kind=CHAT_KINDS.get(str(json_fields.table(fields, "chat").get("type")), "group"),
         thread_id=json_fields.optional_id(fields, "message_thread_id"),
         sent_at=sent_at,
         time_precision="s" if sent_at else "none",
         received_at=received_at,
-        reply=ReplyWindow(mode="none") if closed else ReplyWindow(mode="open", token=address),
+        reply=ReplyWindow(mode="none") if closed else ReplyWindow(mode="open", token=said.address),
         verification=payload.verified.verification,
     )
 
