@@ -25,6 +25,16 @@ conversation = typer.Typer(help="See a conversation; take, answer, release, reso
 Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
 By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="Who acts.")]
 Why = Annotated[str, typer.Option("--why", help="Why; it stays with the conversation.")]
+Buttons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--button", help="The title of a button under the text, which whoever taps it says; may be given more than once."
+    ),
+]
+Stage = Annotated[str, typer.Option(envvar="STAGE", help="The stack's parameter Stage: part of the secrets' names.")]
+Simulators = Annotated[
+    str | None, typer.Option(envvar="PLATFORM_API_ORIGIN", help="Where a local stack's simulated platforms listen.")
+]
 Conv = Annotated[str, typer.Argument(metavar="CONVERSATION", help="As `postroom inbox` names it.")]
 
 
@@ -120,20 +130,13 @@ def reply(
     *,
     table: TableName,
     by: By,
-    button: Annotated[
-        list[str] | None,
-        typer.Option(help="The title of a button under the text, which whoever taps it says; may be given more than once."),
-    ] = None,
+    button: Buttons = None,
     image: Annotated[str | None, typer.Option(help="The https:// address of a picture, which goes out after the text.")] = None,
     shards: Shards = 4,
-    stage: Annotated[
-        str, typer.Option(envvar="STAGE", help="The stack's parameter Stage: part of the secrets' names.")
-    ] = "dev",
+    stage: Stage = "dev",
     anyway: Annotated[bool, typer.Option("--anyway", help="Although the check of what goes out objects.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Although an earlier reply may be out.")] = False,
-    simulators: Annotated[
-        str | None, typer.Option(envvar="PLATFORM_API_ORIGIN", help="Where a local stack's simulated platforms listen.")
-    ] = None,
+    simulators: Simulators = None,
     directory: Directory = CONFIG,
     as_json: Json = False,
 ) -> None:

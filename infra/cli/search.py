@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -30,15 +29,11 @@ def search(
     label: Annotated[Several, typer.Option(help="business=complaint, 投诉, wants_human …: on an axis one of several.")] = None,
     keyword: Annotated[Several, typer.Option(help="In the text as it is kept, masked; each of several must be.")] = None,
     conversation: Annotated[str | None, typer.Option(help="One conversation, by its key.")] = None,
-    contacts: Annotated[
-        Path | None, typer.Option(help="A CSV with a contact on each line: numbers, or platforms' ids.")
-    ] = None,
+    contacts: Annotated[Path | None, typer.Option(help="A CSV with a contact a line: numbers, or platforms' ids.")] = None,
     region: Annotated[str | None, typer.Option(help="CN, or a mainland province or city, as far as numbers tell.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many messages.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where an earlier call of the same search ended.")] = None,
-    unmask: Annotated[
-        str | None, typer.Option(metavar="WHY", help="Show contacts and originals; each look is recorded.")
-    ] = None,
+    unmask: Annotated[str | None, typer.Option(metavar="WHY", help="Show contacts and originals; it is recorded.")] = None,
     vault_key: Annotated[str | None, typer.Option(envvar="VAULT_KEY_ID", help="The stack's output VaultKeyArn.")] = None,
     athena: Annotated[str | None, typer.Option(help="Ask Athena: the stack's output AthenaWorkGroupName.")] = None,
     database: Annotated[str | None, typer.Option(help="With --athena: the stack's output ArchiveDatabaseName.")] = None,
@@ -46,32 +41,12 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object per line; the last one has the cursor.")] = False,
 ) -> None:
     """Find messages by any combination of time, channel, labels, team, words, contacts and region. Newest first, masked."""
-    from infra.cli.searching import answer, archive_asked, listed, period, unmasking
-    from infra.records.cursor import resumed
-    from infra.records.hot import HotMessages
-    from infra.records.labels import labels
+    from infra.cli.searching import Sources, asked, tell
     from infra.records.period import Asked
-    from infra.records.question import Question
-    from infra.records.search import Search
 
-    with one_line(), tempfile.TemporaryDirectory(prefix="postroom-search-") as directory:
-        scratch, known = Path(directory), table_of(table)
-        time = Asked(today=today, this_month=this_month, last_days=last_days, day=day, since=since, until=until)
-        question = Question(
-            period=period(time),
-            channels=tuple(channel or ()),
-            accounts=tuple(account or ()),
-            teams=tuple(team or ()),
-            labels=labels(label or ()),
-            keywords=tuple(keyword or ()),
-            conversation=conversation,
-        )
-        question, lists = listed(question, contacts, region, scratch)
-        question, after = resumed(question, cursor) if cursor else (question, None)
-        hot, archived = (
-            HotMessages(known, shards),
-            archive_asked(known, bucket, (athena, database), keep or scratch / "parts", scratch),
-        )
-        originals = unmasking(known, unmask, vault_key).originals if unmask is not None else None
-        with Search(hot, archived, scratch).page(question, lists, limit=limit, after=after) as page:
-            answer(page, originals, hot, as_json=as_json)
+    time = Asked(today=today, this_month=this_month, last_days=last_days, day=day, since=since, until=until)
+    with one_line():
+        question = asked(time, label, conversation, channel=channel, account=account, team=team, keyword=keyword)
+        sources = Sources(table_of(table), bucket, shards, (athena, database), keep)
+        originals = sources.originals(unmask, vault_key)
+        tell(question, sources, (contacts, region), (limit, cursor), originals, as_json=as_json)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from functions.common.aws import client
@@ -18,10 +19,13 @@ from infra.cli.place import catalogue_of, zone
 from infra.records import region as regions
 from infra.records.athena import Athena
 from infra.records.contact_list import read_contacts
+from infra.records.cursor import resumed
+from infra.records.hot import HotMessages
+from infra.records.labels import labels
 from infra.records.period import SEARCHED_MONTHS, Asked, Period, at_most, read_period
 from infra.records.progress import told
 from infra.records.question import Question, QuestionInvalid
-from infra.records.search import OnAws, OnThisMachine
+from infra.records.search import OnAws, OnThisMachine, Search
 from infra.records.shelf import Shelf
 from infra.records.shown import labels_in_chinese, shown
 from infra.records.unmask import Unmasking, caller
@@ -30,9 +34,68 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from functions.common.table import Table
-    from infra.records.hot import HotMessages
     from infra.records.search import Archived, Page
     from infra.records.shown import Originals
+
+Several = list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where is searched: the stack's table and archive, the latter by Athena (workgroup and database) or with parts kept in a folder."""
+
+    table: Table
+    bucket: str
+    shards: int
+    athena: tuple[str | None, str | None]
+    keep: Path | None
+
+    def originals(self, reason: str | None, vault_key: str | None) -> Originals | None:
+        """What shows contacts and originals, for a reason; None without one."""
+        return None if reason is None else unmasking(self.table, reason, vault_key).originals
+
+
+def asked(
+    time: Asked,
+    names: Several,
+    conversation: str | None,
+    *,
+    channel: Several,
+    account: Several,
+    team: Several,
+    keyword: Several,
+) -> Question:
+    """The question that needs no list; labels by their `names`."""
+    return Question(
+        period=period(time),
+        channels=tuple(channel or ()),
+        accounts=tuple(account or ()),
+        teams=tuple(team or ()),
+        labels=labels(names or ()),
+        keywords=tuple(keyword or ()),
+        conversation=conversation,
+    )
+
+
+def tell(
+    question: Question,
+    sources: Sources,
+    narrowed: tuple[Path | None, str | None],
+    page: tuple[int, str | None],
+    originals: Originals | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Ask and print one page: at most so many messages, behind a cursor, of the contacts in a file and of a region."""
+    with TemporaryDirectory(prefix="postroom-search-") as directory:
+        scratch, (limit, cursor) = Path(directory), page
+        question, lists = listed(question, *narrowed, scratch)
+        question, after = resumed(question, cursor) if cursor else (question, None)
+        hot = HotMessages(sources.table, sources.shards)
+        parts = sources.keep or scratch / "parts"
+        archived = archive_asked(sources.table, sources.bucket, sources.athena, parts, scratch)
+        with Search(hot, archived, scratch).page(question, lists, limit=limit, after=after) as found:
+            answer(found, originals, hot, as_json=as_json)
 
 
 def period(asked: Asked) -> Period:
@@ -97,7 +160,7 @@ def answer(page: Page, originals: Originals | None, hot: HotMessages, *, as_json
         return
     more = f"; more with --cursor {page.cursor}" if page.cursor else ""
     unreadable = f"; {hot.unreadable} stored messages cannot be read" if hot.unreadable else ""
-    print(f"{count} messages{more}{unreadable}", file=sys.stderr)
+    print(f"{count} message{'' if count == 1 else 's'}{more}{unreadable}", file=sys.stderr)
 
 
 def _words(message: dict[str, Any], where: ZoneInfo) -> str:
