@@ -11,7 +11,7 @@ from datetime import datetime
 from functions.archive.due import DueReader
 from functions.archive.parts import Filed
 from functions.common import keys
-from functions.common.clock import to_iso
+from functions.common.clock import EPOCH, to_iso
 from functions.common.dynamo_items import conversation_from
 from functions.common.store import Conversation
 from functions.common.table import Table
@@ -32,6 +32,12 @@ class HotReader:
         for conversation in self._conversations(until):
             if wanted(conversation):
                 yield from self._of(conversation, since, until)
+
+    def received_before(self, until: datetime) -> Iterator[tuple[Conversation, Filed]]:
+        """Every message received before `until`, with its conversation."""
+        for conversation in self._conversations(until):
+            for filed in self._of(conversation, EPOCH, until):
+                yield conversation, filed
 
     def read_one(self, conv: str, since: datetime, until: datetime) -> Iterator[Filed]:
         """The same of one conversation."""

@@ -47,7 +47,7 @@ class Manifest:
     """What a part holds. `first` and `last` are receipt times, `bytes` and `sha256` those of the object at `key`.
 
     `replaces` names the part whose place it took, less some lines; its messages were marked when that was written. `cleaned` has the marks
-    of the retention rules that went over it.
+    of the retention rules that went over it. `late_from` and `late_until` are its part's.
     """
 
     part: str
@@ -65,6 +65,8 @@ class Manifest:
     bundles: tuple[str, ...]
     replaces: str | None = None
     cleaned: tuple[str, ...] = ()
+    late_from: datetime | None = None
+    late_until: datetime | None = None
 
 
 def intent(part: Part, *, name: str, key: str, run: str, began: datetime) -> Manifest:
@@ -84,6 +86,8 @@ def intent(part: Part, *, name: str, key: str, run: str, began: datetime) -> Man
         first=part.first,
         last=part.last,
         bundles=part.bundles,
+        late_from=part.late_from,
+        late_until=part.late_until,
     )
 
 
@@ -274,5 +278,7 @@ def manifest_from(item: Item) -> Manifest:
     """A manifest out of its item, or its note in the bucket; `KeyError`, `TypeError` or `ValueError` when it is none."""
     known = {field.name: item[field.name] for field in fields(Manifest) if field.name in item}
     for name in ("began", "first", "last"):
+        known[name] = from_iso(known[name])
+    for name in {"late_from", "late_until"} & known.keys():
         known[name] = from_iso(known[name])
     return Manifest(**known | {name: tuple(known.get(name, ())) for name in ("bundles", "cleaned")})

@@ -3,7 +3,8 @@
 Woken every evening, it makes one pack that is due and is not there: on most days there is none. What an outage, or a fault that lasted
 for weeks, kept from being made stays owed until it is made: of several the one that was tried least comes first, the oldest of these, so
 that one which cannot be made keeps no other waiting. A pack holds what was received since the last one's end: of its own month, and of
-the month before what came in the days after that pack (`…_补.csv`). Where it begins and ends is decided once (`packs`).
+the month before what came in the days after that pack (`…_补.csv`). Where it begins and ends is decided once (`packs`). A message that
+was on its way for long counts by when it was stored (`claims`), so that each is in one pack, and in one only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from functions.archive.pack import PackSource, Sheet, pack, sheets
+from functions.archive.pack import Sheet, pack, sheets
+from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Term
 from functions.archive.upload import upload
 from functions.common.calendar import Calendar
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 HOUR = time(20)
+# What is stored within ten minutes (`store.LATE`) does not say when; an update that fails is tried again for another quarter of an hour.
+AFTER = timedelta(minutes=30)
 _SPARE_MS = 20_000
 _FOLDER = "month-end/"
 
@@ -89,7 +93,7 @@ def _make(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[],
     exporter.packs.note_try(term.month)
     source = exporter.source(term.since, term.cut)
     begins = datetime.combine(_first(term), time(), exporter.zone).astimezone(UTC)
-    wanted = sheets(term.since, term.cut, exporter.zone, late_before=begins)
+    wanted = sheets(term.since, term.cut, exporter.zone, month=begins, oldest=source.oldest)
     content = pack(wanted, _watched(source, remaining), zone=exporter.zone, password=exporter.password(), made_at=now)
     size = upload(exporter.client, exporter.bucket, _key(term), content)
     exporter.packs.note_made(term.month, now)
@@ -99,9 +103,11 @@ def _make(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[],
 
 
 def due(calendar: Calendar, zone: ZoneInfo, now: datetime) -> date:
-    """The first day of the newest month whose last working day's hour is past, as the calendar has it now."""
+    """The first day of the newest month whose last working day's hour is past, as the calendar has it now, with time for what was
+    received until then to be stored.
+    """
     first = now.astimezone(zone).date().replace(day=1)
-    return first if cut(calendar, zone, first) <= now else _before(first)
+    return first if cut(calendar, zone, first) + AFTER <= now else _before(first)
 
 
 def cut(calendar: Calendar, zone: ZoneInfo, month: date) -> datetime:

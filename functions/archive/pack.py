@@ -10,13 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from io import BytesIO
 from zoneinfo import ZoneInfo
 
-from functions.archive.bucket import ArchiveBucket
-from functions.archive.hot import HotReader
-from functions.archive.manifests import Ledger, Manifest
-from functions.archive.parts import PartWriter, lines
 from functions.archive.sheet import BUSINESSES, sheet
 from functions.common.clock import to_iso
 from functions.common.judgement import CHINESE
@@ -26,24 +21,29 @@ _MODE = 0o100600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """One CSV: what was received from `since` and before `until`, of one business."""
+    """One CSV: what was received from `since` and before `until`, of one business; and stored within `stored`, where that matters."""
 
     name: str
     business: str
     since: datetime
     until: datetime
+    stored: tuple[datetime, datetime] | None = None
 
 
-def sheets(since: datetime, until: datetime, zone: ZoneInfo, *, late_before: datetime | None = None) -> tuple[Sheet, ...]:
-    """The CSVs of a time, oldest month first: `2026-11_投诉.csv`. What came before `late_before` belongs to an earlier pack's month,
-    and is named so: `2026-10_投诉_补.csv`.
+def sheets(
+    since: datetime, until: datetime, zone: ZoneInfo, *, month: datetime | None = None, oldest: datetime | None = None
+) -> tuple[Sheet, ...]:
+    """The CSVs of a time, oldest month first: `2026-11_投诉.csv`.
+
+    For the pack of the `month` that begins then: what counts as stored in that time, though it was received since `oldest`. What came
+    before that month belongs to an earlier pack's, and is named so: `2026-10_投诉_补.csv`.
     """
-    made = []
-    for begin, end in _months(since, until, zone):
-        late = "_补" if late_before is not None and begin < late_before else ""
+    made, stored = [], None if month is None else (since, until)
+    for begin, end in _months(oldest or since, until, zone):
+        late = "_补" if month is not None and begin < month else ""
         for business in BUSINESSES:
             name = f"{begin.astimezone(zone):%Y-%m}_{CHINESE['business'][business]}{late}.csv"
-            made.append(Sheet(name=name, business=business, since=begin, until=end))
+            made.append(Sheet(name=name, business=business, since=begin, until=end, stored=stored))
     return tuple(made)
 
 
@@ -61,54 +61,19 @@ def pack(
 
 
 def within(found: Iterable[bytes], wanted: Sheet) -> Iterator[bytes]:
-    """Those lines that were received in the sheet's time."""
+    """Those lines that were received in the sheet's time, and stored in its time."""
     since, until = to_iso(wanted.since).encode(), to_iso(wanted.until).encode()
+    first, last = (to_iso(moment).encode() for moment in wanted.stored or (wanted.since, wanted.until))
     for line in found:
         # The first in a line, whatever the message says: a quote inside a text is escaped.
         received = line.partition(b'"received_at":"')[2][:24]
-        if since <= received < until:
+        if since <= received < until and (wanted.stored is None or first <= _stored(line, received) < last):
             yield line
 
 
-class PackSource:
-    """The archive's parts and, beside them, the messages of the table that no part holds.
-
-    Those are read first and kept packed: a message that is archived meanwhile is in both and is told once.
-    """
-
-    def __init__(self, bucket: ArchiveBucket, ledger: Ledger, hot: HotReader, since: datetime, until: datetime) -> None:
-        self._bucket = bucket
-        self._hot, self._hot_ids = _packed(hot, since, until)
-        # The archive's zone may be a day ahead of UTC, or behind.
-        first, last = (moment.date().toordinal() for moment in (since, until))
-        days = [date.fromordinal(first - 1).isoformat(), date.fromordinal(last + 1).isoformat()]
-        self._manifests = [m for m in ledger.committed(*days) if m.first < until and m.last >= since]
-
-    @property
-    def messages(self) -> int:
-        """How many lines there are to be read for each sheet."""
-        return sum(manifest.count for manifest in self._manifests) + len(self._hot_ids)
-
-    def __call__(self, wanted: Sheet) -> Iterator[bytes]:
-        """The lines of every part that may hold some of the sheet's; `ArchiveUnproven` when a part is not what its manifest says."""
-        for manifest in self._manifests:
-            if manifest.first < wanted.until and manifest.last >= wanted.since:
-                yield from self._lines(manifest)
-        if self._hot is not None:
-            yield from lines(BytesIO(self._hot))
-
-    def _lines(self, manifest: Manifest) -> Iterator[bytes]:
-        for line in lines(self._bucket.whole(manifest)):
-            if not self._hot_ids or line.partition(b'"message_id":"')[2].partition(b'"')[0] not in self._hot_ids:
-                yield line
-
-
-def _packed(hot: HotReader, since: datetime, until: datetime) -> tuple[bytes | None, set[bytes]]:
-    writer, ids = PartWriter("", ""), set()
-    for filed in hot.read(since, until):
-        writer.add(filed)
-        ids.add(filed.judged.message.message_id.encode())
-    return writer.close().body if ids else None, ids
+def _stored(line: bytes, received: bytes) -> bytes:
+    """When a line's message counts as stored: at its receipt, unless it says otherwise."""
+    return line.partition(b'"late_at":"')[2][:24] or received
 
 
 def _months(since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:

@@ -67,7 +67,9 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A finished part. `first` and `last` are receipt times; `bundles` the configurations that judged its messages."""
+    """A finished part. `first` and `last` are receipt times; `bundles` the configurations that judged its messages. Of messages that were
+    stored long after their receipt, `late_from` is the first receipt and `late_until` the last storing; None where there are none.
+    """
 
     day: str
     channel: str
@@ -76,6 +78,8 @@ class Part:
     first: datetime
     last: datetime
     bundles: tuple[str, ...]
+    late_from: datetime | None = None
+    late_until: datetime | None = None
 
 
 def line(filed: Filed) -> bytes:
@@ -99,16 +103,21 @@ class PartWriter:
         self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=self._body, mtime=0)
         self._count = 0
         self._times: tuple[datetime, datetime] | None = None
+        self._late: tuple[datetime, datetime] | None = None
         self._bundles: set[str] = set()
 
     def add(self, filed: Filed) -> int:
         """Write one message; the length of its line in bytes."""
-        return self.add_line(line(filed), filed.judged.message.received_at, filed.judged.bundle)
+        judged = filed.judged
+        return self.add_line(line(filed), judged.message.received_at, judged.bundle, judged.late_at)
 
-    def add_line(self, text: bytes, received_at: datetime, bundle: str) -> int:
+    def add_line(self, text: bytes, received_at: datetime, bundle: str, late_at: datetime | None = None) -> int:
         """Write a line of another part as it is; its length in bytes."""
         first, last = self._times or (received_at, received_at)
         self._times = min(first, received_at), max(last, received_at)
+        if late_at is not None:
+            since, until = self._late or (received_at, late_at)
+            self._late = min(since, received_at), max(until, late_at)
         self._bundles.add(bundle)
         self._count += 1
         return self._gzip.write(text)
@@ -126,6 +135,8 @@ class PartWriter:
             first=self._times[0],
             last=self._times[1],
             bundles=tuple(sorted(self._bundles)),
+            late_from=self._late[0] if self._late else None,
+            late_until=self._late[1] if self._late else None,
         )
 
 

@@ -44,7 +44,8 @@ class Rewriter:
                 removed += 1
                 continue
             said = json.loads(line)
-            writer.add_line(line, from_iso(said["message"]["received_at"]), said["bundle"])
+            late_at = from_iso(said["late_at"]) if "late_at" in said else None
+            writer.add_line(line, from_iso(said["message"]["received_at"]), said["bundle"], late_at)
             kept += 1
         if not removed:
             return None

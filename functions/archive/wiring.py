@@ -14,6 +14,7 @@ from functions.archive import places
 from functions.archive.backup import Backup
 from functions.archive.backup_copies import BackupCopies
 from functions.archive.bucket import ArchiveBucket
+from functions.archive.claims import Claims
 from functions.archive.cleaning import Sweep
 from functions.archive.copies import Copies
 from functions.archive.crew import Crew
@@ -26,7 +27,7 @@ from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.mending import Mender
 from functions.archive.month_end import Exporter
-from functions.archive.pack import PackSource
+from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs
 from functions.archive.password import password
 from functions.archive.relay import Relay
@@ -140,9 +141,10 @@ def exporter() -> Exporter:
     settings, telemetry = _settings(), _telemetry()
     table, s3 = Table(client("dynamodb"), settings.table_name), client("s3")
     hot = HotReader(table, settings.index_shards, DueReader(table, settings.index_shards, telemetry))
+    told, ledger = Claims(table=table, hot=hot).told, Ledger(table)
     return Exporter(
         packs=Packs(table),
-        source=lambda since, until: PackSource(ArchiveBucket(s3, settings.archive_bucket), Ledger(table), hot, since, until),
+        source=lambda since, until: PackSource(_bucket(), ledger, told(since, until), since, until, late=True),
         calendar=_calendar(),
         zone=_retention()().zone,
         client=s3,

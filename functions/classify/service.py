@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ from functions.common.message import Message
 from functions.common.origin import is_marked
 from functions.common.queues import Entry, NotSent
 from functions.common.sqs_batch import Failures, Record
-from functions.common.store import AlreadyStored, Conversation, ConversationChanged, Sending
+from functions.common.store import LATE, AlreadyStored, Conversation, ConversationChanged, Sending
 from functions.common.wire import ReplyTask, dumps, holds_sighting, read_inbound, read_sighting
 
 if TYPE_CHECKING:
@@ -103,13 +103,23 @@ def _take(batch: Batch, record: Record) -> None:
     conversation = _conversation(batch, message)
     cleared = clear(message)
     judged = _with_campaign(batch, judge_message(cleared, conversation, batch.handbook, batch.panel), conversation)
+    judged = replace(judged, late_at=_late(batch.desk, judged))
     stored = _store(batch.desk, cleared, judged)
     if stored is not judged and _was_done(batch, conversation, stored):
         batch.tally.duplicate(stored)
         batch.desk.telemetry.info("duplicate", message_id=stored.message.message_id, channel=message.channel)
         return
+    if stored is not judged and judged.late_at is not None:
+        # Nobody may have seen it yet: what finds messages finds them by the conversation's update.
+        batch.desk.store.note_late(stored.message.message_id, judged.late_at)
     batch.tasks.append(Task(record, stored, stored=stored is judged))
     batch.conversations[conversation.conv] = advanced(conversation, stored, default_team=batch.handbook.teams.default)
+
+
+def _late(desk: Desk, judged: Judged) -> datetime | None:
+    """Now, if that is long after the receipt."""
+    now = desk.clock()
+    return now if now - judged.message.received_at > LATE else None
 
 
 def _was_done(batch: Batch, conversation: Conversation, stored: Judged) -> bool:

@@ -72,6 +72,16 @@ class DynamoStore:
             stored = judged_from_item(refused.item) if refused.item else self.message(judged.message.message_id)
             raise AlreadyStored(stored or judged) from None
 
+    def note_late(self, message_id: str, at: datetime) -> bool:
+        key = keys.split(message_id)
+        condition = "attribute_exists(pk) AND attribute_not_exists(#packed) AND attribute_not_exists(#archived)"
+        pk, sk = keys.conversation_pk(key.conv), keys.message_sk(key)
+        try:
+            self.table.update(pk, sk, "SET #late_at = :at", values={":at": to_iso(at)}, condition=condition)
+        except ConditionFailed:
+            return False
+        return True
+
     def message(self, message_id: str) -> Judged | None:
         key = keys.split(message_id)
         item = self.table.get(keys.conversation_pk(key.conv), keys.message_sk(key))

@@ -100,7 +100,8 @@ class Judged:
     """A message with everything said of it. `message.text` is masked; `masked` counts what was taken out, by kind.
 
     `seq` is the message's place in its conversation, from 1; `bundle` is the hash of the configuration that judged it. `same_as` is the
-    message that this one repeats; `campaign` names a text that many senders sent.
+    message that this one repeats; `campaign` names a text that many senders sent. `late_at` is when it was stored, where that was long
+    after its receipt (`store.LATE`).
     """
 
     message: Message
@@ -111,3 +112,4 @@ class Judged:
     masked: dict[str, int] = field(default_factory=dict)
     same_as: str | None = None
     campaign: str | None = None
+    late_at: datetime | None = None

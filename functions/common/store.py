@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
 from functions.common import keys
@@ -24,6 +24,9 @@ ReplyState = Literal["none", "reserved", "sent", "failed", "unknown"]
 PERSON_MUST_ACT: tuple[Status, ...] = ("waiting", "held", "escalated")
 APPLIED_KEPT = 8
 FEW = 16
+# What is stored later than this after its receipt says when. A month-end pack is made half an hour after its last message was received:
+# what does not say so was there by then, with all that a queue tries over (five times, three minutes apart).
+LATE = timedelta(minutes=10)
 
 
 class AlreadyStored(Exception):
@@ -208,6 +211,9 @@ class Store(Protocol):
 
     def add_message(self, judged: Judged) -> None:
         """Store a message once; `AlreadyStored` with the first version otherwise."""
+
+    def note_late(self, message_id: str, at: datetime) -> bool:
+        """Say of a stored message that it counts as stored only now; False where a month-end pack or an archive part has it already."""
 
     def message(self, message_id: str) -> Judged | None:
         """One stored message."""

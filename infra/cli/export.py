@@ -14,7 +14,8 @@ from infra.cli.place import BucketName, Day, Json, Shards, Since, TableName, Unt
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from functions.archive.pack import PackSource, Sheet
+    from functions.archive.pack import Sheet
+    from functions.archive.pack_source import PackSource
     from infra.records.period import Asked, Period
 
 Secret = Annotated[str, typer.Option("--secret", envvar="EXPORT_PASSWORD", help="The stack's output ExportPasswordArn.")]
@@ -84,12 +85,12 @@ def _source(table: str, bucket: str, shards: int, time: Period) -> PackSource:
     from functions.archive.due import DueReader
     from functions.archive.hot import HotReader
     from functions.archive.manifests import Ledger
-    from functions.archive.pack import PackSource
+    from functions.archive.pack_source import PackSource
     from functions.common.aws import client
     from infra.records.hot import Unreadable
 
     known = table_of(table)
-    hot = HotReader(known, shards, DueReader(known, shards, Unreadable()))
+    hot = HotReader(known, shards, DueReader(known, shards, Unreadable())).read(time.since, time.until)
     return PackSource(ArchiveBucket(client("s3", read_seconds=60), bucket), Ledger(known), hot, time.since, time.until)
 
 

@@ -174,6 +174,15 @@ class TestMessages:
             store.add_message(one)
         assert [found.seq for found in store.messages(CONV)] == [2, 1, 3]
 
+    def test_a_message_that_counts_as_stored_later_says_when(self, store: Store) -> None:
+        first = judged(1)
+        store.add_message(first)
+        for later in (NOW, NOW + timedelta(days=2)):
+            assert store.note_late(first.message.message_id, later)
+            assert store.message(first.message.message_id) == replace(first, late_at=later)
+        assert not store.note_late(judged(2).message.message_id, NOW)
+        assert store.message(judged(2).message.message_id) is None
+
     def test_an_unknown_message_is_none(self, store: Store) -> None:
         assert store.message(message_id()) is None
         assert store.messages(CONV) == []

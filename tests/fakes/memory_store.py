@@ -53,6 +53,11 @@ class MemoryStore:
             raise AlreadyStored(self.judged[message_id])
         self.judged[message_id] = judged_from(plain(judged))
 
+    def note_late(self, message_id: str, at: datetime) -> bool:
+        if message_id in self.judged:
+            self.judged[message_id] = replace(self.judged[message_id], late_at=from_iso(to_iso(at)))
+        return message_id in self.judged
+
     def message(self, message_id: str) -> Judged | None:
         return self.judged.get(message_id)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from functions.archive.month_end import AFTER, HOUR
+from functions.common.store import LATE
 from infra.local import template
 from tests.fakes.template import loaded, queue, table_definition
 
@@ -145,6 +148,16 @@ def test_schedules_are_nightly_at_three_in_the_evening_and_every_five_minutes():
         "month-end": ("cron(30 20 * * ? *)", "Asia/Shanghai", "ArchiveFunction"),
         "escalate": ("rate(5 minutes)", "UTC", "EscalateFunction"),
     }
+
+
+def test_a_pack_is_made_when_all_that_was_received_in_its_time_is_stored_or_says_when_it_was():
+    """What is stored within `LATE` may still wait for its conversation's update, as often as the queue tries it over."""
+    (inbound,) = (queue for queue in TEMPLATE.queues if queue.logical_id == "InboundQueue")
+    assert inbound.max_receives is not None
+    tried_over = timedelta(seconds=int(inbound.attributes["VisibilityTimeout"])) * inbound.max_receives
+    (evening,) = (schedule for schedule in TEMPLATE.schedules if schedule.name == "month-end")
+    minute, hour = evening.expression.removeprefix("cron(").split()[:2]
+    assert LATE + tried_over < AFTER <= timedelta(hours=int(hour) - HOUR.hour, minutes=int(minute) - HOUR.minute)
 
 
 def test_every_function_has_a_role_of_its_own():

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.classify.conversations import new_conversation
 from functions.classify.desk import Desk, read_handbook
 from functions.classify.escalations import EscalationBus
-from functions.classify.service import classify
+from functions.classify.originals import clear
+from functions.classify.service import classify, judge_message
 from functions.common import keys
 from functions.common.bundle import Bundle
 from functions.common.errors import Unavailable
@@ -194,6 +196,27 @@ def test_a_duplicate_of_an_applied_message_costs_one_read_and_one_conditional_wr
     assert room.store.calls == ["conversation", "add_message"]
     assert room.conversation() == before
     assert len(room.sqs.calls) == 1 and room.telemetry.counts["Duplicates"] == 1
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(10, False), (11, True)])
+def test_a_message_stored_long_after_its_receipt_says_when(room: Room, minutes: int, says: bool) -> None:
+    message = inbound(received_at=NOW - timedelta(minutes=minutes))
+    room(message)
+    (judged,) = room.store.judged.values()
+    assert judged.late_at == (NOW if says else None)
+
+
+def test_a_message_that_is_found_stored_and_not_proven_long_after_its_receipt_counts_as_stored_then(room: Room) -> None:
+    """A month-end pack in between could not find it."""
+    message = inbound(received_at=NOW)
+    room.store.add_message(judge_message(clear(message), new_conversation(message), HANDBOOK))
+    later = NOW + timedelta(days=2)
+    desk = replace(room.desk, clock=lambda: later)
+    assert classify([record(message, "1")], desk) == []
+    assert room.store.judged[message.message_id].late_at == later
+    room.store.calls.clear()
+    assert classify([record(message, "1")], replace(desk, clock=lambda: later + timedelta(days=1))) == []
+    assert room.store.judged[message.message_id].late_at == later, "proven: a pack may have told it"
 
 
 def test_a_duplicate_inside_one_batch_has_one_effect(room: Room) -> None:

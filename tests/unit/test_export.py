@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import re
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,20 +24,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from functions.archive.claims import Claims
 from functions.archive.due import DueReader
 from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.month_end import Exporter, PackUnfinished, cut, due, month_end
-from functions.archive.pack import PackSource, Sheet, pack, sheets
+from functions.archive.pack import Sheet, pack, sheets
+from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs
-from functions.archive.parts import ArchiveUnproven, line
+from functions.archive.parts import ArchiveUnproven, Filed, line
+from functions.archive.rewriting import Rewriter, is_of
 from functions.archive.sheet import BUSINESSES, COLUMNS, may_be, safe, sheet
 from functions.archive.upload import PIECE, upload
-from functions.common import aws
+from functions.common import aws, keys
 from functions.common.calendar import Calendar, read_calendar
 from functions.common.errors import Unavailable
 from functions.common.judgement import Judgement
 from functions.common.message import Attachment
+from functions.common.store import Conversation
 from functions.common.telemetry import Telemetry
 from infra.cli.app import app
 from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room_now
@@ -80,14 +86,22 @@ def opened(content: bytes, password: str = PASSWORD) -> dict[str, list[dict[str,
 
 
 def source(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
-    hot = HotReader(room.table, SHARDS, DueReader(room.table, SHARDS, Telemetry("test")))
-    return PackSource(room.bucket, Ledger(room.table), hot, since, until)
+    return PackSource(room.bucket, Ledger(room.table), hot(room).read(since, until), since, until)
+
+
+def hot(room: ArchiveRoom) -> HotReader:
+    return HotReader(room.table, SHARDS, DueReader(room.table, SHARDS, Telemetry("test")))
+
+
+def of_a_month(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
+    told = Claims(table=room.table, hot=hot(room)).told(since, until)
+    return PackSource(room.bucket, Ledger(room.table), told, since, until, late=True)
 
 
 def exporter(room: ArchiveRoom, **more: Any) -> Exporter:
     made = Exporter(
         packs=Packs(room.table),
-        source=lambda since, until: source(room, since, until),
+        source=lambda since, until: of_a_month(room, since, until),
         calendar=lambda: CALENDAR,
         zone=SHANGHAI,
         client=aws.client("s3"),
@@ -238,8 +252,8 @@ def test_a_part_that_is_not_what_its_manifest_says_makes_no_pack(room: ArchiveRo
     ("now", "name", "since", "until"),
     [
         ("2026-11-27T20:30", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),  # Friday, but the Saturday is worked
-        ("2026-11-28T19:59", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),
-        ("2026-11-28T20:00", "2026-11", "2026-10-30T20:00", "2026-11-28T20:00"),
+        ("2026-11-28T20:29", "2026-10", "2026-09-30T20:00", "2026-10-30T20:00"),
+        ("2026-11-28T20:30", "2026-11", "2026-10-30T20:00", "2026-11-28T20:00"),
         ("2026-11-30T20:30", "2026-11", "2026-10-30T20:00", "2026-11-28T20:00"),  # a day off: nothing new is due
         ("2026-12-31T20:30", "2026-12", "2026-11-28T20:00", "2026-12-31T20:00"),
         ("2027-01-15T03:00", "2026-12", "2026-11-28T20:00", "2026-12-31T20:00"),
@@ -283,6 +297,91 @@ def test_no_message_falls_between_two_packs(room: ArchiveRoom) -> None:
     run(room, shanghai("2026-12-31T20:30"))
     told = [row["内容"] for name in ("2026-11", "2026-12") for rows in stored(name).values() for row in rows]
     assert told == ["0", "1", "2"]
+
+
+def stored_late(filed: Filed, at: str) -> Filed:
+    return replace(filed, judged=replace(filed.judged, late_at=shanghai(at)))
+
+
+def told_in(*months: str) -> dict[str, list[str]]:
+    rows = {(month, name): rows for month in months for name, rows in stored(month).items()}
+    return {f"{month} {name}": [row["内容"] for row in some] for (month, name), some in rows.items() if some}
+
+
+def test_a_message_stored_long_after_its_receipt_is_in_the_pack_of_when_it_was_stored_and_in_no_other(
+    room: ArchiveRoom,
+) -> None:
+    before_cut = shanghai("2026-11-28T19:50")
+    known = [
+        room.message("及时", received_at=before_cut),
+        stored_late(room.message("当晚", received_at=before_cut), "2026-11-28T20:15"),
+        stored_late(room.message("上午", received_at=shanghai("2026-11-02T09:00")), "2026-11-28T19:59"),
+    ]
+    room.keep_hot(*known[:2])
+    room.file(known[2])
+    run(room, shanghai("2026-11-28T20:30"))
+    # A queue that was stuck for days, and one that was stuck for six weeks.
+    room.file(stored_late(room.message("三天", received_at=before_cut), "2026-12-01T08:00"), known[0], known[1])
+    room.keep_hot(stored_late(room.message("六周", received_at=shanghai("2026-10-20T09:00")), "2026-12-02T08:00"))
+    run(room, shanghai("2026-12-31T20:30"))
+    run(room, shanghai("2027-01-29T20:30"))
+    assert told_in("2026-11", "2026-12", "2027-01") == {
+        "2026-11 2026-11_其他.csv": ["上午", "及时"],
+        "2026-12 2026-10_其他_补.csv": ["六周"],
+        "2026-12 2026-11_其他_补.csv": ["三天", "当晚"],
+    }
+
+
+def test_a_part_written_anew_still_knows_what_was_stored_late(room: ArchiveRoom) -> None:
+    gone = room.message("删", contact="gone", received_at=shanghai("2026-11-20T09:00"))
+    late = stored_late(room.message("晚", received_at=shanghai("2026-11-20T09:00")), "2026-12-01T08:00")
+    (manifest,) = room.file(gone, late)
+    Ledger(room.table).open("again", NOW)
+    rewriter = Rewriter(Ledger(room.table), room.bucket, run="again", now=NOW)
+    rewritten = rewriter.without(manifest, is_of(frozenset({keys.split(gone.judged.message.message_id).conv}), NOW))
+    assert rewritten is not None and rewritten.part is not None
+    assert (rewritten.part.late_from, rewritten.part.late_until) == (manifest.late_from, manifest.late_until)
+    run(room, shanghai("2026-11-28T20:30"))
+    run(room, shanghai("2026-12-31T20:30"))
+    assert told_in("2026-11", "2026-12") == {"2026-12 2026-11_其他_补.csv": ["晚"]}
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_message_whose_conversation_learnt_of_it_only_as_a_dead_letter_is_in_one_pack(
+    room: ArchiveRoom, beside: bool
+) -> None:
+    """Stored in time, found by nobody (or beside an older message of its conversation), brought back days later."""
+    received = shanghai("2026-11-28T19:00")
+    if beside:
+        room.keep_hot(room.message("在前", received_at=received - timedelta(hours=1)))
+    orphan = room.message("孤儿", received_at=received)
+    room.store.add_message(orphan.judged)
+    run(room, shanghai("2026-11-28T20:30"))
+    assert room.store.note_late(orphan.judged.message.message_id, shanghai("2026-12-02T08:00")) is not beside
+    conv = keys.split(orphan.judged.message.message_id).conv
+    before = room.store.conversation(conv) or Conversation(conv=conv, channel="generic", account="demo", contact="u1")
+    room.store.apply(before, replace(before, count=before.count + 1, unarchived_since=received - timedelta(hours=1)))
+    run(room, shanghai("2026-12-31T20:30"))
+    found = [text for texts in told_in("2026-11", "2026-12").values() for text in texts]
+    assert sorted(found) == sorted(["孤儿", *(["在前"] if beside else [])])
+
+
+def test_however_much_is_in_the_table_a_pack_holds_no_more_of_it_in_memory(room: ArchiveRoom) -> None:
+    def held(count: int) -> int:
+        """Bytes that are held when all was read from the table, and half of it again for a sheet."""
+        hot = [room.message(Random(n).randbytes(200).hex(), received_at=NOW) for n in range(count)]
+        tracemalloc.start()
+        try:
+            source = PackSource(room.bucket, Ledger(room.table), hot, NOW - timedelta(days=1), NOW + timedelta(days=1))
+            found = source(sheets(NOW, NOW + timedelta(days=1), SHANGHAI)[0])
+            assert sum(1 for _ in islice(found, count // 2)) == count // 2
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    held(100)  # what is imported and cached the first time
+    assert held(5_000) < held(500) + 100_000, "of five megabytes"
 
 
 @pytest.mark.parametrize("change", [{"2026-11-29": DAY}, {"2026-11-28": []}])
