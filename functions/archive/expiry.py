@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.archive.allowance import Allowance
+from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.held import HeldContacts
 from functions.archive.holds import Holds
@@ -37,6 +37,26 @@ _HALT = ("A#expiry", "halt")
 _ON = ("ENABLED", "ENABLING")
 
 
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """How far a round has come: `after` which place it goes on, how many parts were `proven`, and which are `lost`."""
+
+    after: str
+    lost: list[Manifest]
+    proven: int = 0
+
+    def note(self, manifest: Manifest, *, sound: bool) -> None:
+        self.proven += sound
+        self.after = _place(manifest)
+        if not sound:
+            self.lost.append(manifest)
+
+
+def _place(manifest: Manifest) -> str:
+    """A part's place in the order in which the ledger gives parts."""
+    return f"{manifest.day}#{manifest.part}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryWatch:
     """`shards` are those of the `archive` index."""
@@ -50,27 +70,35 @@ class ExpiryWatch:
     telemetry: Telemetry
     shards: int
 
-    def look(self, now: datetime, time: Allowance) -> dict[str, Any]:
-        """Prove every part near its expiry; halt expiry when one is not what its manifest says, and lift the halt when all are."""
-        lost, proven = list(self.ledger.open_losses()), 0
+    def look(self, now: datetime, time: Allowance, *, after: str = "", halted: bool = False) -> dict[str, Any]:
+        """Prove every part near its expiry; halt expiry when one is not what its manifest says, and lift the halt when all are.
+
+        A round that is short of time says `more`, `after` which place the next one goes on, and whether it `halted` expiry.
+        """
+        told = _Round(after=after, lost=list(self.ledger.open_losses()))
         try:
-            for manifest in self._near(now):
-                time.check()
-                if self._sound(manifest):
-                    proven += 1
-                else:
-                    lost.append(manifest)
-        finally:
-            # When time is up too: whatever the other parts are, one that is lost lets nothing expire.
-            if lost:
-                self._halt(lost, now)
-        if not lost:
-            self._lift()
-        self._keep_originals(now, time)
+            self._prove(told, now, time)
+            if not told.lost and not halted:
+                self._lift()
+            self._keep_originals(now, time)
+        except OutOfTime:
+            return {"proven": told.proven, "more": True, "after": told.after, "halted": halted or bool(told.lost)}
         overdue = self._overdue(now)
         self.telemetry.count({"ExpiryWatches": 1, "ArchiveBehind": overdue})
-        self.telemetry.info("expiry_watched", proven=proven, lost=len(lost), overdue=overdue)
-        return {"proven": proven, "lost": [manifest.key for manifest in lost], "overdue": overdue, "more": False}
+        self.telemetry.info("expiry_watched", proven=told.proven, lost=len(told.lost), overdue=overdue)
+        lost = [manifest.key for manifest in told.lost]
+        return {"proven": told.proven, "lost": lost, "overdue": overdue, "more": False}
+
+    def _prove(self, told: _Round, now: datetime, time: Allowance) -> None:
+        try:
+            for manifest in self._near(now):
+                if _place(manifest) > told.after:
+                    time.check()
+                    told.note(manifest, sound=self._sound(manifest))
+        finally:
+            # When time is up too: whatever the other parts are, one that is lost lets nothing expire.
+            if told.lost:
+                self._halt(told.lost, now)
 
     def _keep_originals(self, now: datetime, time: Allowance) -> None:
         contacts = HeldContacts(holds=self.holds, ledger=self.ledger, bucket=self.bucket, telemetry=self.telemetry)

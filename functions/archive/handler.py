@@ -22,7 +22,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         told = _carried_out(wake, context)
     except OutOfTime:
         told = {"more": True}
-    return told | {"relayed": bool(told.get("more")) and wiring.relay().pass_on(wake)}
+    return told | {"relayed": bool(told.get("more")) and wiring.relay().pass_on(wake, told)}
 
 
 def _carried_out(wake: Wake, context: LambdaContext) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def _carried_out(wake: Wake, context: LambdaContext) -> dict[str, Any]:
         case "month_end":
             return month_end(wiring.exporter(), now=now, remaining=remaining)
         case "watch":
-            return wiring.expiry_watch().look(now, Allowance(remaining))
+            return wiring.expiry_watch().look(now, Allowance(remaining), after=wake.after, halted=wake.halted)
         case "backup":
             copies, time = wiring.backup_copies(), Allowance(remaining)
             told = wiring.backup().back_up(now, time)

@@ -26,12 +26,15 @@ class Relay:
     function: str
     telemetry: Telemetry
 
-    def pass_on(self, wake: Wake) -> bool:
-        """Have the work go on in another invocation; False at the end of the chain. `Unavailable` when Lambda does not take the call."""
+    def pass_on(self, wake: Wake, told: dict[str, Any]) -> bool:
+        """Have the work go on in another invocation, from where this one says it ended; False at the end of the chain. `Unavailable` when
+        Lambda does not take the call.
+        """
         if wake.link >= LONGEST_CHAIN:
             self.telemetry.warning("archive_chain_ended", action=wake.action, links=wake.link)
             self.telemetry.count({"ArchiveBehind": 1})
             return False
+        payload = json.dumps(wake.next(told)).encode()
         with aws_faults("Invoke"):
-            self.client.invoke(FunctionName=self.function, InvocationType="Event", Payload=json.dumps(wake.next()).encode())
+            self.client.invoke(FunctionName=self.function, InvocationType="Event", Payload=payload)
         return True

@@ -14,7 +14,10 @@ Action = Literal["archive", "month_end", "watch", "backup", "drill"]
 
 
 class Wake(BaseModel):
-    """`action` is what is to be done, `now` the moment to work for (None: the clock's), `link` the place in a chain of invocations."""
+    """`action` is what is to be done, `now` the moment to work for (None: the clock's), `link` the place in a chain of invocations.
+
+    A watch goes on `after` the place at which the last link ended, and knows whether an earlier one `halted` expiry.
+    """
 
     # EventBridge's own fields may stand beside ours; they are none of our business.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -22,15 +25,18 @@ class Wake(BaseModel):
     action: Action = "archive"
     now: AwareDatetime | None = None
     link: int = Field(default=1, ge=1)
+    after: str = ""
+    halted: bool = False
 
     def moment(self, clock: Clock) -> datetime:
         """The moment to work for, UTC."""
         return moment({"now": self.now}, clock)
 
-    def next(self) -> dict[str, Any]:
-        """The event of the invocation that goes on where this one ends."""
+    def next(self, told: dict[str, Any]) -> dict[str, Any]:
+        """The event of the invocation that goes on where this one ended, as it `told`."""
         named = {} if self.now is None else {"now": to_iso(self.now)}
-        return {"action": self.action, "link": self.link + 1, **named}
+        reached = {name: told[name] for name in ("after", "halted") if told.get(name)}
+        return {"action": self.action, "link": self.link + 1, **named, **reached}
 
 
 def read_wake(event: Any) -> Wake:

@@ -43,6 +43,24 @@ def test_an_archive_cut_short_five_times_calls_itself_until_all_is_filed(house: 
     assert all("exp" in item for item in house.of_kind("M#"))
 
 
+def test_a_watch_cut_short_goes_on_after_the_last_part_that_it_proved(house: House) -> None:
+    for n in range(3):
+        house.invoke("archive", {"now": (datetime.now(UTC) + timedelta(days=20, hours=n)).isoformat()})
+        generic = house.simulators["generic"]
+        house.receive("generic", generic.text(f"v{n}", "谢谢", native_id=f"n{n}"))
+        house.pump()
+    parts = sorted(item["sk"] for item in house.items() if item["pk"].startswith("A#2"))
+    assert len(parts) == 3
+    near = {"action": "watch", "now": (datetime.now(UTC) + timedelta(days=29)).isoformat()}
+    one_part = [10_000, 10_000, *[0] * 99]
+    assert house.invoke("archive", near, remaining=one_part)["proven"] == 1
+    (event,) = (event for _, event in house.relayed)
+    assert event["after"].endswith(f"#{parts[0].partition('#')[2]}") and event["link"] == 2
+    assert house.go_on(remaining=one_part) == 2
+    told = house.invoke("archive", {**event, "after": f"{event['after'][:10]}#~"})
+    assert (told["proven"], told["more"]) == (0, False)
+
+
 def test_an_archive_that_is_done_calls_nobody(house: House) -> None:
     told = house.invoke("archive", LATER)
     assert not told["more"] and not told["relayed"]
