@@ -92,7 +92,8 @@ class _Archive(BaseModel):
 
     zone: str
     quiet_hours: int = Field(ge=1)
-    at_latest_days: int = Field(ge=1)
+    # Originals of masked texts go 30 days after receipt. A hold on a contact finds whose they are by what is archived, once a day.
+    at_latest_days: int = Field(ge=1, le=27)
     # A dead letter can be sent back to its queue for fourteen days. A message that had left the table by then would be taken for a new one.
     hot_days: int = Field(ge=15)
     batch: _Batch = _Batch()

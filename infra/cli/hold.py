@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.place import Json, TableName, one_line, say, table_of
+from infra.cli.place import Json, TableName, catalogue_of, one_line, say, table_of
 
 if TYPE_CHECKING:
-    from functions.archive.holds import Hold
+    from datetime import datetime
+
+    from functions.archive.holds import Hold, Holds
 
 hold = typer.Typer(help="Put a legal hold on a contact or a conversation, lift it, list what stands.", no_args_is_help=True)
 
 # Originals that a hold kept stay so long after it.
 ORIGINALS_KEPT = timedelta(days=1)
+_NO_HURRY = 3_600_000
 
 Conversation = Annotated[str | None, typer.Option(help="One conversation, by its key (16 characters).")]
 Contact = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="CHANNEL ID", help="One contact of a channel, by any id that its platform gives."),
+]
+Archive = Annotated[
+    str | None,
+    typer.Option("--bucket", envvar="ARCHIVE_BUCKET", help="The stack's output ArchiveBucketName: look through it at once."),
 ]
 By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="On whose word.")]
 
@@ -34,9 +41,12 @@ def add(
     conversation: Conversation = None,
     contact: Contact = None,
     by: By,
+    bucket: Archive = None,
     as_json: Json = False,
 ) -> None:
-    """Let a hold stand from now on."""
+    """Let a hold stand from now on. With the archive's bucket the originals of a contact's masked texts are kept from now on too, otherwise
+    from the next nightly watch.
+    """
     from functions.archive.holds import Hold, Holds
     from functions.common.clock import system_clock
 
@@ -44,8 +54,23 @@ def add(
         new = Hold(**_meant(conversation, contact), because=because, by=by, since=system_clock())
         holds = Holds(table_of(table))
         made = holds.add(new)
-        holds.keep_originals()
-    say({"hold": new.sk, "new": made}, f"{new.sk} is held" + ("" if made else ", as it was before"), as_json=as_json)
+        if new.kind == "contact" and bucket is not None:
+            _look(holds, bucket, new.since)
+        kept = holds.keep_originals()
+    told = {"hold": new.sk, "new": made, "originals_kept": kept}
+    say(told, f"{new.sk} is held" + ("" if made else ", as it was before"), as_json=as_json)
+
+
+def _look(holds: Holds, bucket: str, now: datetime) -> None:
+    """Find the conversations of contacts that are held, in the parts of the last weeks."""
+    from functions.archive.allowance import Allowance
+    from functions.archive.expiry import BEFORE, ORIGINALS
+    from functions.archive.held import HeldContacts
+    from infra.records.quiet import OnStderr
+
+    catalogue = catalogue_of(holds.table, bucket)
+    contacts = HeldContacts(holds=holds, ledger=catalogue.ledger, bucket=catalogue.bucket, telemetry=OnStderr())
+    contacts.look((now - ORIGINALS).date().isoformat(), (now + BEFORE).date().isoformat(), Allowance(lambda: _NO_HURRY))
 
 
 @hold.command()

@@ -171,7 +171,8 @@ def test_the_shipped_policy_is_valid() -> None:
         ({"zone": "../etc/passwd"}, "retention.archive.zone"),
         ({"quiet_hours": 0}, "retention.archive.quiet_hours"),
         ({"hot_days": 14}, "retention.archive.hot_days"),
-        ({"at_latest_days": 31}, "retention.archive"),
+        ({"at_latest_days": 16, "hot_days": 15}, "retention.archive"),
+        ({"at_latest_days": 28}, "retention.archive.at_latest_days"),  # a hold would come too late for originals
         ({"quiet_hour": 3}, "retention.archive.quiet_hour"),
     ],
 )

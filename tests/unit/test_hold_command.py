@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from functions.common.clock import system_clock
 from infra.cli.app import app
 from tests.fakes.archive_room import ArchiveRoom, open_archive_room
 
@@ -32,6 +34,16 @@ def test_a_hold_is_put_listed_and_lifted(room: ArchiveRoom) -> None:
     assert (told["kind"], told["channel"], told["name"], told["because"]) == ("contact", "generic", "u1", "case 7")
     assert postroom("remove", "--contact", "generic", "u1").exit_code == 0
     assert postroom("list").output == "no holds\n"
+
+
+def test_originals_of_a_contact_that_is_held_are_kept_at_once(room: ArchiveRoom) -> None:
+    filed = room.message(contact="u1", received_at=system_clock() - timedelta(days=29))
+    room.file(filed, room.message(contact="u2", received_at=system_clock() - timedelta(days=29)))
+    message_id = filed.judged.message.message_id
+    room.store.add_original(message_id, b"sealed", system_clock() + timedelta(minutes=5))
+    told = json.loads(postroom("add", "--contact", "generic", "u1", "--because", "7", "--by", "lee", "--json").output)
+    assert told["originals_kept"] == 1
+    assert [("exp" in item) for item in room.items("V#")] == [False]
 
 
 def test_a_conversation_is_held_by_its_key(room: ArchiveRoom) -> None:
