@@ -23,7 +23,7 @@ def main() -> None:
 def _missing(error: ModuleNotFoundError) -> str:
     name = error.name or str(error)
     name = name if name.startswith(("functions", "infra")) else name.partition(".")[0]
-    return f"postroom: Python module {name} is missing; `make run` installs what is needed"
+    return f"postroom: Python module {name} is missing; `make .venv/run .venv/dev` installs what commands need, training too"
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def run(
     try:
         with Stack(port, log_dir=log_dir) as stack:
             print(_greeting(stack), flush=True)
-            while not ended.wait(3600):
-                pass
+            while not ended.wait(1):
+                stack.check()
     except KeyboardInterrupt:
         # Signalled: everything has been ended on the way here.
         print("Postroom has ended.", file=sys.stderr)

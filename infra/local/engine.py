@@ -78,6 +78,11 @@ class Engine:
         self._moto.wait()
         self._moto = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether moto is gone although nobody stopped it, and with it all that it held."""
+        return self._moto is not None and self._moto.poll() is not None
+
     @cached_property
     def environ(self) -> dict[str, str]:
         """The environment of a process that is to use this engine."""

@@ -23,7 +23,7 @@ from infra.local import accounts, template
 from infra.local.accounts import Accounts, filled, read_accounts, simulators
 from infra.local.control import Control
 from infra.local.engine import ROOT, Engine
-from infra.local.errors import CannotStart
+from infra.local.errors import CannotStart, EngineUnreachable
 from infra.local.gateway import ANSWER_WITHIN, UNAVAILABLE, Gateway
 from infra.local.intrinsics import REF
 from infra.local.inventory import Inventory
@@ -126,6 +126,11 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def check(self) -> None:
+        """`EngineUnreachable` when the engine has died: nothing can work any more, and what was stored went with it."""
+        if self._engine is not None and self._engine.ended:
+            raise EngineUnreachable(f"moto has died, and what it held is gone ({self.log_dir / 'engine.log'}); start again")
 
     def stop(self) -> None:
         """End everything. Safe to call twice."""

@@ -218,6 +218,17 @@ def test_no_process_is_left_behind(tmp_path, how):
             os.close(end)
 
 
+@needs_proc
+def test_without_its_engine_it_ends_and_says_so(tmp_path):
+    with started("--log-dir", str(tmp_path / "logs")) as running:
+        running.stdout.readline()
+        (engine,) = [pid for pid in children(running.pid) if "moto" in Path(f"/proc/{pid}/cmdline").read_text()]
+        os.kill(engine, signal.SIGKILL)
+        assert running.wait(20) == 1
+        *_, last = running.stderr.read().splitlines()
+        assert last.startswith("postroom: moto has died") and "start again" in last
+
+
 def said_on_failure(running: subprocess.Popen[str]) -> str:
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (1, "")
