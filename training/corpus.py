@@ -10,7 +10,6 @@ from pathlib import Path
 from functions.classify.config import Rule, RulesSection
 from functions.classify.denials import taken_back
 from functions.classify.judging import claims_of, evidence
-from functions.classify.language import detect
 from functions.classify.model.concepts import Concepts
 from functions.classify.model.ngrams import ngrams
 from functions.classify.model.scoring import Features, view
@@ -18,9 +17,9 @@ from functions.classify.noise import is_noise
 from functions.classify.reading import Reading
 from functions.classify.rules import RuleBook, read_rules
 from functions.common.folding import fold
-from functions.common.masking import mask, placeholders, without
 from functions.common.sections import read_section
 from infra.cli.bundle import CONFIG, read_sections
+from infra.judgement.plain import plain_text
 from training.seed import Example
 
 CONCEPTS = Path(__file__).parent / "concepts.txt"
@@ -90,17 +89,7 @@ def read_concepts(lines: Iterable[str]) -> dict[str, list[str]]:
 
 def read_text(text: str) -> Reading:
     """A plain text message of a channel without ways of its own."""
-    masked = mask(text)
-    blanks = placeholders(masked.text)
-    return Reading(
-        folded=fold(masked.text, blanks),
-        channel="generic",
-        kind="text",
-        attachments=(),
-        language=detect(without(masked.text, blanks), fallback=None),
-        first_contact=False,
-        masked=tuple(masked.counts()),
-    )
+    return plain_text(text)[1]
 
 
 def altered(examples: Sequence[Example], texts: Sequence[str]) -> list[Example]:

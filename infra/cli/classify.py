@@ -100,22 +100,9 @@ def described(text: str, handbook: Handbook) -> dict[str, Any]:
 def judged(text: str, handbook: Handbook) -> tuple[Masked, Reading, Verdict]:
     """A text masked, read and judged as the first message of a conversation."""
     from functions.classify.judging import judge
-    from functions.classify.language import detect
-    from functions.classify.reading import Reading
-    from functions.common.folding import fold
-    from functions.common.masking import mask, placeholders, without
+    from infra.judgement.plain import plain_text
 
-    masked = mask(text)
-    blanks = placeholders(masked.text)
-    reading = Reading(
-        folded=fold(masked.text, blanks),
-        channel="generic",
-        kind="text",
-        attachments=(),
-        language=detect(without(masked.text, blanks), fallback=None),
-        first_contact=True,
-        masked=tuple(masked.counts()),
-    )
+    masked, reading = plain_text(text, first_contact=True)
     return masked, reading, judge(handbook.rules, reading, handbook.model)
 
 

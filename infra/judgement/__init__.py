@@ -1,1 +1,1 @@
-"""What `postroom evaluate` and `postroom train` measure."""
+"""What `postroom classify`, `evaluate` and `train` have in common: how a plain text is read, and what is measured."""
