@@ -15,6 +15,7 @@ from infra.cli.bundle import CONFIG
 from infra.cli.place import Json, Shards, TableName, one_line, say, table_of, zone
 
 if TYPE_CHECKING:
+    from functions.common.judgement import Judged
     from functions.common.store import Conversation
     from infra.inbox.waiting import Waiting
 
@@ -170,6 +171,10 @@ def _done(where: tuple[str, int, str], conv: str, verb: str, why: str, step: Ste
 
 
 def _entry(each: Waiting, now: datetime, where: ZoneInfo) -> str:
+    from functions.classify.reading import words
+    from infra.inbox.story import in_words, labels_of
+    from infra.records.shown import labels_in_chinese
+
     there = each.conversation
     due = f"{there.due_at.astimezone(where):%m-%d %H:%M}" if there.due_at else ""
     about = [there.status, *there.hold, *there.problems, *([f"taken by {there.taken_by}"] if there.taken_by else [])]
@@ -178,7 +183,10 @@ def _entry(each: Waiting, now: datetime, where: ZoneInfo) -> str:
         f"{there.conv}  {there.team}  {there.priority}  due {due}{late}  {there.channel}/{there.account}  {', '.join(about)}"
     ]
     if each.newest is not None:
-        lines.append(f"    {_short(each.newest.message.text or f'({each.newest.message.kind})')}")
+        message = each.newest.message
+        lines.append(
+            f"    [{labels_in_chinese(labels_of(each.newest.judgement))}] {_short(in_words(message.kind, words(message)))}"
+        )
     lines += [f"    → {_short(made.text)}  ({made.source} {made.name}, {made.score:.2f})" for made in each.suggestions]
     return "\n".join(lines)
 
@@ -191,9 +199,18 @@ def _plain(each: Waiting, now: datetime) -> dict[str, Any]:
     newest = each.newest
     return {name: there[name] for name in wanted if name in there} | {
         "overdue": each.overdue(now),
-        "newest": None if newest is None else {"message_id": newest.message.message_id, "text": newest.message.text},
+        "newest": None if newest is None else _newest(newest),
         "suggestions": plain(each.suggestions),
     }
+
+
+def _newest(judged: Judged) -> dict[str, Any]:
+    from functions.classify.reading import words
+    from infra.inbox.story import labels_of
+
+    message = judged.message
+    said = {"message_id": message.message_id, "kind": message.kind, "text": words(message) or None}
+    return said | {"labels": labels_of(judged.judgement)}
 
 
 def _short(text: str) -> str:

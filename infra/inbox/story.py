@@ -27,17 +27,27 @@ def message_story(judged: Judged, reply: Reply | None, conversation: Conversatio
         "channel": message.channel,
         "account": message.account,
         "kind": message.kind,
-        "text": message.text,
+        "text": words(message) or None,
         "masked": judged.masked,
         "received_at": to_iso(message.received_at),
         "judged_by": judged.bundle,
-        "labels": {axis: plain(getattr(judged.judgement, axis)) for axis in _AXES} | {"scores": judged.judgement.scores},
+        "labels": labels_of(judged.judgement) | {"scores": judged.judgement.scores},
         "rules": [_firing(firing, judged) for firing in judged.judgement.firings],
         "routing": plain(judged.routing) | {"due_at": to_iso(judged.routing.due_at)},
         "reply": None if reply is None else _reply(reply),
         "ledger": _ledger(conversation, message.message_id),
         "now": None if conversation is None else {"status": conversation.status, "hold": list(conversation.hold)},
     }
+
+
+def labels_of(judgement: Judgement) -> dict[str, Any]:
+    """The value of every axis, in plain form."""
+    return {axis: plain(getattr(judgement, axis)) for axis in _AXES}
+
+
+def in_words(kind: str, said: str | None) -> str:
+    """`(voice) 我想改预约`: what was said, and how if it was not in writing."""
+    return " ".join(filter(None, ("" if kind == "text" else f"({kind})", said)))
 
 
 def conversation_story(
@@ -69,7 +79,7 @@ def told(story: dict[str, Any], zone: ZoneInfo) -> str:
     lines = [" · ".join((head, *extra))]
     for message in story["messages"]:
         lines.append(
-            f"{_there(message['at'], zone)}  ← {message['text'] or '(' + message['kind'] + ')'}   [{message['message_id']}]"
+            f"{_there(message['at'], zone)}  ← {in_words(message['kind'], message['text'])}   [{message['message_id']}]"
         )
         if (answer := message["reply"]) is not None:
             lines.append(f"{'':18}→ {answer['state']} ({answer['reason']}) {answer.get('text') or ''}".rstrip())
@@ -87,7 +97,7 @@ def explained(story: dict[str, Any], zone: ZoneInfo) -> str:
     labels, routing, reply = story["labels"], story["routing"], story["reply"]
     lines = [
         f"{story['message_id']}  {story['channel']}/{story['account']}  {_there(story['received_at'], zone)}  bundle {story['judged_by']}",
-        f"text       {story['text'] or '(' + story['kind'] + ')'}",
+        f"text       {in_words(story['kind'], story['text'])}",
         f"masked     {', '.join(f'{kind} {count}' for kind, count in story['masked'].items()) or 'nothing'}",
         f"labels     {_labels(labels)}",
     ]
@@ -151,7 +161,7 @@ def _line(judged: Judged, reply: Reply | None) -> dict[str, Any]:
         "message_id": message.message_id,
         "at": to_iso(message.received_at),
         "kind": message.kind,
-        "text": message.text,
+        "text": words(message) or None,
         "reply": None if reply is None else _reply(reply),
     }
 

@@ -67,7 +67,20 @@ def test_what_waits_is_listed_most_urgent_first_with_suggestions(house: House) -
     said = listed[2]["suggestions"]
     assert 1 <= len(said) <= 3 and len({each["text"] for each in said}) == len(said)
     assert any(each["name"] in ("returns", "return_how") for each in said)
+    assert listed[0]["newest"]["labels"]["risk"] == ["safety"]
+    lines = postroom(house, "inbox").splitlines()
+    assert "    [投诉 技术 加急 负面 ⚠人身安全] 你们的充电宝昨晚冒烟起火,把我的手烫伤了" in lines
     assert "→ 需要退换货时" in postroom(house, "inbox") and "nothing waits" in postroom(house, "inbox", "--team", "booking")
+
+
+def test_what_was_spoken_is_shown_in_words(house: House) -> None:
+    said = house.simulators["wechat_oa"].voice("openid1", "media-1", recognition="我想改一下预约,转人工", native_id="7001")
+    assert house.receive("wechat_oa", said)["statusCode"] == 200
+    house.pump()
+    (waits,) = json.loads(postroom(house, "inbox", "--json"))["waiting"]
+    assert (waits["newest"]["kind"], waits["newest"]["text"]) == ("voice", "我想改一下预约,转人工")
+    assert "] (voice) 我想改一下预约,转人工" in postroom(house, "inbox")
+    assert "← (voice) 我想改一下预约,转人工   [" in postroom(house, "conversation", "show", waits["conv"])
 
 
 def test_people_are_told_times_of_their_own_zone(house: House) -> None:
