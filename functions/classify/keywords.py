@@ -1,17 +1,19 @@
 """All keywords of all rules found in one pass: an Aho-Corasick automaton, so the cost of a text does not grow with their number.
 
-A. V. Aho and M. J. Corasick, Efficient string matching, CACM 18 (1975). Edges live in one dictionary keyed by node and character, which
-takes a fraction of the memory of a dictionary per node.
+A. V. Aho and M. J. Corasick, Efficient string matching, CACM 18 (1975). Its states are the beginnings of keywords: the one reached is the
+longest that ends where the text has been read to. Where a character leads from a state is worked out when a text first goes there, and
+kept: most of a large book's states are never met, and a cold start does not pay for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Literal
 
-_NODE = 0x110000
-_UNKNOWN = -1
 MAX_PLACES = 3
+# Ways that texts took are kept; when there are so many, all are forgotten.
+_KEPT = 50_000
 
 Edges = Literal["none", "start", "both", "whole"]
 _AROUND = " .,;:!。、，；：！~〜\"'()"
@@ -30,7 +32,7 @@ class Keyword(str):
 
     def __new__(cls, text: str, edges: Edges = "none") -> Keyword:
         """The keyword of a folded text."""
-        return super().__new__(cls, edges[0] + text)
+        return str.__new__(cls, edges[0] + text)
 
     @property
     def text(self) -> str:
@@ -46,77 +48,76 @@ class Keyword(str):
 Places = dict[Keyword, list[tuple[int, int]]]
 
 
-class Automaton:
-    """Finds keywords in folded text.
+# What ends in a state: a keyword, its length, its edges if it has any, and how many of its places count.
+_Ending = tuple[Keyword, int, Edges | None, float]
 
-    Where a text goes on that leaves the keywords' tree is worked out when a text first leaves it there: most of a large book's nodes are
-    never met, and a cold start does not pay for them.
-    """
+
+class _State(dict[str, "_State"]):
+    """The state to which each character leads from the one that `beginning` stands for, as far as texts have gone."""
+
+    __slots__ = ("automaton", "beginning", "endings")
+
+    def __init__(self, automaton: Automaton, beginning: str) -> None:
+        super().__init__()
+        self.automaton = automaton
+        self.beginning = beginning
+        self.endings: tuple[_Ending, ...] = tuple(automaton.endings(beginning))
+
+    def __missing__(self, character: str) -> _State:
+        return self.automaton.led(self, character)
+
+
+class Automaton:
+    """Finds keywords in folded text."""
 
     def __init__(self, keywords: Iterable[Keyword], *, thorough: Iterable[Keyword] = ()) -> None:
         """Of `thorough` keywords every place is found: an exception may take away any of them."""
         self._thorough = frozenset(thorough)
-        self._edges: dict[int, int] = {}
-        self._keywords: dict[int, list[Keyword]] = {}
-        self._arrived = [0]  # the edge that leads to a node
+        self._keywords: dict[str, tuple[Keyword, ...]] = {}
         for keyword in dict.fromkeys(keywords):
-            self._add(keyword)
-        self._fallback = [_UNKNOWN] * len(self._arrived)
-        self._shorter = [0] * len(self._arrived)  # the next node down the fallbacks at which a keyword ends
-        self._fallback[0] = 0
+            text = keyword.text
+            self._keywords[text] = (*self._keywords.get(text, ()), keyword)
+        self._beginnings = frozenset({text[:end] for text in self._keywords for end in range(1, len(text) + 1)})
+        self._forget()
 
     def find(self, text: str) -> Places:
         """Where each keyword stands, as (start, end), in order; of those that are not `thorough` at most `MAX_PLACES` places."""
-        edges, fallback, shorter, keywords = self._edges, self._fallback, self._shorter, self._keywords
         found: Places = {}
-        node = 0
-        for place, character in enumerate(text):
-            code = ord(character)
-            while (step := edges.get(node * _NODE + code)) is None and node:
-                node = fallback[node]
-            node = step or 0
-            if fallback[node] < 0:
-                self._link(node)
-            ending = node if node in keywords else shorter[node]
-            while ending:
-                for keyword in keywords[ending]:
-                    self._note(found, keyword, text, place + 1)
-                ending = shorter[ending]
+        state = self._start
+        for end, character in enumerate(text, 1):
+            state = state[character]
+            for keyword, length, edges, most in state.endings:
+                places = found.get(keyword)
+                if places is not None and len(places) >= most:
+                    continue
+                if edges is None or fits(edges, text, end - length, end):
+                    found.setdefault(keyword, []).append((end - length, end))
         return found
 
-    def _add(self, keyword: Keyword) -> None:
-        node, edges, arrived = 0, self._edges, self._arrived
-        for character in keyword.text:
-            edge = node * _NODE + ord(character)
-            node = edges.get(edge, 0)
-            if not node:
-                node = edges[edge] = len(arrived)
-                arrived.append(edge)
-        self._keywords.setdefault(node, []).append(keyword)
+    def led(self, state: _State, character: str) -> _State:
+        """The state to which a character leads, worked out and kept. A text takes at most two steps a character, each to a shorter end."""
+        end = state.beginning + character
+        while end and end not in self._beginnings:
+            end = end[1:]
+        if self._kept >= _KEPT:
+            self._forget()
+        self._kept += 1
+        if end not in self._states:
+            self._states[end] = _State(self, end)
+        reached = state[character] = self._states[end]
+        return reached
 
-    def _note(self, found: Places, keyword: Keyword, text: str, end: int) -> None:
-        places = found.get(keyword)
-        if places is not None and len(places) >= MAX_PLACES and keyword not in self._thorough:
-            return
-        start = end - len(keyword) + 1
-        if fits(keyword.edges, text, start, end):
-            found.setdefault(keyword, []).append((start, end))
+    def endings(self, beginning: str) -> Iterator[_Ending]:
+        """The keywords with which a beginning ends, the longest first."""
+        for start in range(len(beginning)):
+            for keyword in self._keywords.get(beginning[start:], ()):
+                edges = None if keyword.edges == "none" else keyword.edges
+                yield keyword, len(beginning) - start, edges, inf if keyword in self._thorough else MAX_PLACES
 
-    def _link(self, node: int) -> int:
-        """The node of the longest other beginning of a keyword that ends where this one does. No deeper than a keyword is long."""
-        back = self._fallback[node]
-        if back < 0:
-            parent, code = divmod(self._arrived[node], _NODE)
-            back = self._step(self._link(parent), code) if parent else 0
-            self._fallback[node] = back
-            self._link(back)
-            self._shorter[node] = back if back in self._keywords else self._shorter[back]
-        return back
-
-    def _step(self, node: int, code: int) -> int:
-        while (step := self._edges.get(node * _NODE + code)) is None and node:
-            node = self._link(node)
-        return step or 0
+    def _forget(self) -> None:
+        self._start = _State(self, "")
+        self._states = {"": self._start}
+        self._kept = 0
 
 
 def fits(edges: Edges, text: str, start: int, end: int) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.classify import keywords
 from functions.classify.judging import judge
 from functions.classify.keywords import MAX_PLACES, Automaton, Edges, Keyword
 from functions.classify.labels import BUSINESS_ORDER, Claim, resolve
@@ -79,14 +80,14 @@ def test_the_automaton_finds_what_a_plain_search_finds(words: list[str], text: s
         assert found.get(Keyword(word), []) == places[:MAX_PLACES]
 
 
-class CountedSteps(dict[int, int]):
-    """Edges that count how often they are asked for."""
+class CountedSteps(frozenset[str]):
+    """Beginnings of keywords that count how often they are asked for."""
 
     asked = 0
 
-    def get(self, edge: int, default: Any = None) -> Any:
+    def __contains__(self, beginning: object) -> bool:
         self.asked += 1
-        return super().get(edge, default)
+        return super().__contains__(beginning)
 
 
 def test_the_cost_of_a_text_does_not_grow_with_the_number_of_keywords() -> None:
@@ -98,18 +99,28 @@ def test_the_cost_of_a_text_does_not_grow_with_the_number_of_keywords() -> None:
     text = "".join(chance.choices(letters, k=2000))
     for count in (10, 1000, 100_000):
         automaton = Automaton(Keyword(word) for word in ordered[:count])
-        automaton.find(text)  # where this text leads is worked out once
-        automaton._edges = CountedSteps(automaton._edges)
+        automaton._beginnings = steps = CountedSteps(automaton._beginnings)
         found = automaton.find(text)
-        assert automaton._edges.asked <= 2 * len(text), count
+        asked = steps.asked
+        assert asked <= 2 * len(text), count
+        assert automaton.find(text) == found
+        assert steps.asked == asked  # where this text leads is worked out once
     assert found
+
+
+def test_ways_that_texts_took_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keywords, "_KEPT", 100)
+    automaton = Automaton([Keyword("发票"), Keyword("票据")])
+    text = "开发票据".join(map(chr, range(0x4E00, 0x4E00 + 300)))
+    assert automaton.find(text)[Keyword("发票")][:2] == [(2, 4), (7, 9)]
+    assert sum(map(len, automaton._states.values())) <= 100
 
 
 def test_keywords_that_share_all_their_letters_are_linked_in_few_steps() -> None:
     automaton = Automaton([Keyword("a" * 100), *(Keyword("a" * length + "b") for length in range(1, 100))])
-    automaton._edges = CountedSteps(automaton._edges)
+    automaton._beginnings = steps = CountedSteps(automaton._beginnings)
     assert automaton.find("a" * 5000 + "b")[Keyword("a" * 99 + "b")] == [(4901, 5001)]
-    assert automaton._edges.asked <= 4 * 5001
+    assert steps.asked <= 2 * 5001
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import combinations, pairwise
+from itertools import combinations, count, pairwise
 from typing import NamedTuple
 from zlib import crc32
 
-from functions.classify.keywords import Edges, fits
+from functions.classify.keywords import Automaton, Edges, Keyword
 from functions.common.folding import BLANK, fold_keyword
 
 # No message means thirty things; the cost of pairs must not grow with its length.
@@ -41,6 +41,10 @@ _MARKS = {"asks": "?", "exclaims": "!", "masked": BLANK, "tilde": "~"}
 _LENGTHS = (3, 6, 12, 25, 50, 100)
 
 
+# Words of one character come first, then as the lists have them.
+Rank = tuple[bool, int]
+
+
 class Found(NamedTuple):
     """A concept's word at `start:end` of the text; `concept` is the hash of its name."""
 
@@ -53,30 +57,33 @@ class Concepts:
     """The lists of words, ready to be looked for."""
 
     def __init__(self, lists: Mapping[str, Iterable[str]]) -> None:
-        self._words: dict[str, list[tuple[str, Edges, int]]] = {}
+        # By keyword, the concepts that it is a word of, each with what decides which of two that begin in one place comes first.
+        self._words: dict[Keyword, list[tuple[Rank, int]]] = {}
+        places = count()
         for name, entries in lists.items():
-            for entry in entries:
-                self._add(entry, hashed(f"concept {name}"))
+            concept = hashed(f"concept {name}")
+            for entry, place in zip(entries, places, strict=False):
+                self._add(entry, place, concept)
+        self._automaton = Automaton(self._words, thorough=self._words)
         self._patterns = [(hashed(f"pattern {name}"), re.compile(pattern).search) for name, pattern in _PATTERNS.items()]
         self._marks = [(hashed(f"pattern {name}"), mark) for name, mark in _MARKS.items()]
 
-    def _add(self, entry: str, concept: int) -> None:
+    def _add(self, entry: str, place: int, concept: int) -> None:
         text = fold_keyword(entry.rstrip("*"))
         edges: Edges = "both" if text.isascii() and text[:1].isalnum() else "none"
-        known = self._words.setdefault(text[:2], [])
-        known.append((text, "start" if entry.endswith("*") else edges, concept))
+        keyword = Keyword(text, "start" if entry.endswith("*") else edges)
+        self._words.setdefault(keyword, []).append(((len(text) > 1, place), concept))
 
     def find(self, text: str) -> list[Found]:
         """Every concept's words in a folded text, in order."""
-        words, found = self._words, list[Found]()
-        for start, (first, second) in enumerate(zip(text, text[1:] + "\0", strict=False)):
-            # A word of one character is its own beginning.
-            for beginning in (first, first + second):
-                for word, edges, concept in words.get(beginning, ()):
-                    end = start + len(word)
-                    if text.startswith(word, start) and (edges == "none" or fits(edges, text, start, end)):
-                        found.append(Found(start, end, concept))
-        return found
+        words = self._words
+        found = [
+            (start, rank, end, concept)
+            for keyword, places in self._automaton.find(text).items()
+            for rank, concept in words[keyword]
+            for start, end in places
+        ]
+        return [Found(start, end, concept) for start, _, end, concept in sorted(found)]
 
     def features(self, text: str, rules: Iterable[str]) -> set[int]:
         """The hashes of all that a clipped, folded text means, and of the rules that fired on it."""
@@ -84,7 +91,7 @@ class Concepts:
         names = list(dict.fromkeys(order))[:_MOST]
         features = set(names)
         if len(names) < len(order):
-            features.update([_twice(name) for name, count in Counter(order).items() if count > 1])
+            features.update([_twice(name) for name, times in Counter(order).items() if times > 1])
         features.update([one ^ two for one, two in combinations(names, 2)])
         features.update([_behind(one, two) for one, two in pairwise(order) if one != two])
         if order:
