@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 CHINESE, ENGLISH, MIXED, UNKNOWN = "zh", "en", "mixed", "other"
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+# Of these whole runs are taken, and their lengths added up: they are most of a text.
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+")
 _LATIN_WORD = re.compile(r"(?<![a-zA-Z0-9@._/-])[a-zA-Z]+(?:'[a-z]+)?(?![a-zA-Z0-9@_/-]|\.[a-zA-Z])")
-_LETTER = re.compile(r"[^\W\d_\ue000-\uf8ff]")
+_LETTERS = re.compile(r"[^\W\d_\ue000-\uf8ff]+")
 # First match wins: Japanese mixes kana with Han, so kana decide.
 _SCRIPTS = (
     ("ja", re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9d]")),
@@ -22,6 +23,7 @@ _SCRIPTS = (
     ("el", re.compile(r"[\u0370-\u03ff]")),
     ("ru", re.compile(r"[\u0400-\u04ff]")),
 )
+_ANY_SCRIPT = re.compile("|".join(script.pattern for _, script in _SCRIPTS))
 _LATIN = re.compile(r"[a-z\u00df-\u024f]", re.IGNORECASE)
 # Written in small letters, part of everyday Chinese.
 _BORROWED = re.compile(
@@ -35,15 +37,15 @@ def detect(text: str, *, fallback: str | None) -> str:
 
     A text without letters takes `fallback`, the conversation's language as a locale (`zh_CN`, `en-US`), or Chinese.
     """
-    letters = _LETTER.findall(text)
+    letters = "".join(_LETTERS.findall(text))
     if not letters:
         return of_locale(fallback) or CHINESE
-    for code, script in _SCRIPTS:
+    for code, script in _SCRIPTS if _ANY_SCRIPT.search(text) else ():
         if len(script.findall(text)) > _FEW_MARKS * len(letters):
             return code
-    han = len(_HAN.findall(text))
+    han = sum(map(len, _HAN.findall(text)))
     if not han:
-        return ENGLISH if any(map(_LATIN.match, letters)) else UNKNOWN
+        return ENGLISH if _LATIN.search(letters) else UNKNOWN
     return _of_han_and_latin(text, han)
 
 

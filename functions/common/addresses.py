@@ -42,10 +42,12 @@ _HOUSEHOLD = (
 # "12-3-501" only where the text says that it is where somebody lives.
 _DASHED_ROOM = re.compile(r"(?:地址|我家|住在|家住|住的是|房号|门牌号?)(?:是|为|在)? ?:? ?(\d{1,3}-\d{1,2}-\d{3,4})(?![\d-])")
 
-# Without one of these there is no address: the cheap question first.
+# Without one of these there is no address: the cheap question first. It begins with all characters that any of them begins with, for those
+# are looked for at once; which of them it was is asked after that.
+_NAME_ENDS = "路街道巷弄村坊区同苑园寓厦场舍馆墅际庄城府庭邸都家院学里"
 _CHINESE_SIGNS = re.compile(
-    rf"[路街道巷弄村坊区同苑园寓厦场舍馆墅际庄城府庭邸都家院学里] ?{_NO}[号弄巷组栋幢座塔单室房户期区门楼层-]"
-    rf"|[栋幢座楼] ?[\d一二三四五六]|单元|\d-\d{{1,2}}-\d|[\d{_HAN}][室房户段]"
+    rf"[{_NAME_ENDS}栋幢座楼单\d室房户段](?:(?<=[{_NAME_ENDS}]) ?{_NO}[号弄巷组栋幢座塔单室房户期区门楼层-]"
+    rf"|(?<=[栋幢座楼]) ?[\d一二三四五六]|(?<=单)元|(?<=\d)-\d{{1,2}}-\d|(?<=[\d{_HAN}][室房户段]))"
 )
 
 _REACH = 40

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from functions.common.numbers import Stretch
+from functions.common.numbers import Stretch, has_one
 
+_CODE_WORDS = ("码", "cvv", "cvc", "otp", "code", "pin", "password")
+_PASS_WORDS = ("密码", "口令", "passw", "pwd", "pswd")
 _IS = (
     r"(?: ?(?:就是|还是|应该是|是|为|改成|改为|设成|设为|发你|给你|发给你|告诉你|is still|is|was|to)(?:了|:)?)?"
     r"(?: ?[:=#,\-→】\])\"'”]){0,2} ?[\[(\"'“【]?"
@@ -39,10 +41,10 @@ _NAMED_PASS = re.compile(rf"{_CALLED_ONE}{_IS}(?P<value>{_VALUE})(?![a-z0-9]){_C
 
 def codes(text: str) -> Iterator[Stretch]:
     """Where verification codes, PINs and card security codes stand."""
-    for pattern in (_NAMED_CODE, _CODE_THEN_NAME):
+    for pattern in (_NAMED_CODE, _CODE_THEN_NAME) if has_one(text, _CODE_WORDS) else ():
         yield from (match.span("value") for match in pattern.finditer(text))
 
 
 def passwords(text: str) -> Iterator[Stretch]:
     """Where passwords stand that are called so."""
-    return (match.span("value") for match in _NAMED_PASS.finditer(text))
+    return (match.span("value") for match in _NAMED_PASS.finditer(text)) if has_one(text, _PASS_WORDS) else iter(())

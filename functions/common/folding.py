@@ -40,8 +40,10 @@ class Folded:
 
 def fold(text: str, blanks: Sequence[Span] = ()) -> Folded:
     """The folded view; each stretch in `blanks`, in order, becomes one `BLANK`."""
-    pieces = [_FOLDED[character] for character in (latin(text) if FOREIGN.search(text) else text)]
-    if not blanks and all(len(piece) == 1 for piece in pieces) and "  " not in (folded := "".join(pieces)):
+    pieces = list(map(_FOLDED.__getitem__, latin(text) if FOREIGN.search(text) else text))
+    folded = "".join(pieces)
+    # As many characters as before, and none became several: each became one.
+    if not blanks and len(folded) == len(text) and max(map(len, pieces), default=1) == 1 and "  " not in folded:
         return Folded(folded, None, len(text))
     ends = {blank.start: blank.end for blank in blanks}
     letters: list[str] = []

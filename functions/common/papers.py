@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from functions.common.numbers import Stretch, is_named_otherwise
+from functions.common.numbers import Stretch, has_one, is_named_otherwise
 
+_TRAVEL_WORDS = ("护照", "通行证", "回乡证", "台胞证", "签证", "出境", "入境", "港澳", "passport", "travel", "visa")
 _TRAVEL = re.compile(
     r"护照|通行证|回乡证|台胞证|签证|出境|入境|港澳|(?<![a-z])(?:passport|travel document|travel permit|visa)(?![a-z])"
 )
@@ -22,6 +23,7 @@ _PASSPORT_NAMED = re.compile(
 )
 _DATE = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
+_ID_WORDS = ("身份证", "身分证", "证件号", "id ", "nric", "ssn", "social")
 _ID_WORD = re.compile(r"身份证|身分证|证件号|(?<![a-z])(?:id card|id number|id no|nric|ssn|social security)")
 _OLD_RESIDENT_ID = re.compile(r"(?<![a-z0-9])[1-8]\d{14}(?![a-z0-9])")
 _HONG_KONG_ID = re.compile(r"(?<![a-z0-9])([a-z]{1,2})(\d{6}) ?\(([0-9a])\)")
@@ -49,7 +51,7 @@ _PLATE = re.compile(
 
 def passports(text: str) -> Iterator[Stretch]:
     """Where numbers of passports and travel permits stand."""
-    if not _TRAVEL.search(text):
+    if not (has_one(text, _TRAVEL_WORDS) and _TRAVEL.search(text)):
         return
     yield from (match.span("value") for match in _PASSPORT_NAMED.finditer(text))
     for match in _PASSPORT.finditer(text):
@@ -59,9 +61,11 @@ def passports(text: str) -> Iterator[Stretch]:
 
 def other_ids(text: str) -> Iterator[Stretch]:
     """Where resident ids of fifteen digits and ids of Hong Kong, Taiwan and the United States stand."""
-    yield from (match.span() for match in _HONG_KONG_ID.finditer(text) if is_hong_kong_id(match[1], match[2], match[3]))
-    yield from (match.span() for match in _SOCIAL_SECURITY.finditer(text))
-    if not _ID_WORD.search(text):
+    if "(" in text:
+        yield from (match.span() for match in _HONG_KONG_ID.finditer(text) if is_hong_kong_id(match[1], match[2], match[3]))
+    if "-" in text:
+        yield from (match.span() for match in _SOCIAL_SECURITY.finditer(text))
+    if not (has_one(text, _ID_WORDS) and _ID_WORD.search(text)):
         return
     yield from (match.span() for match in _OLD_RESIDENT_ID.finditer(text) if _holds_a_date(match[0]))
     yield from (match.span() for match in _TAIWAN_ID.finditer(text) if is_taiwan_id(match[1], match[2]))

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from functions.classify.originals import clear
+from functions.common import codes, masking, numbers, papers
 from functions.common.folding import BLANK, fold
 from functions.common.judgement import Span
 from functions.common.masking import PLACEHOLDERS, find, mask, placeholders
@@ -335,6 +336,28 @@ def test_masking_takes_out_what_it_found_and_nothing_else(before: str, serial: i
 def test_any_text_is_masked_once_and_for_all(text: str) -> None:
     once = mask(text).text
     assert mask(once).text == once
+
+
+FRAGMENTS = (
+    "1", "13", "0", "010", "0571", "8812", "4000", "1234567", "13800138000", "一三八零零一三八零零零", "138OO138OOO",
+    "20260711", "622202", "a123456(7)", "123-45-6789", "gb82 west 1234 5698 7654 32", "京a12345", "+", "(", ")", "-", " ",
+    ".", ":", "@", "号", "码", "验证码", "密码", "pin", "my code", "otp ", "password ", "电话", "call ", "phone number ",
+    "护照", "visa ", "travel document ", "e12345678", "身份证", "id card ", "人民路", "小区", "3栋", "2单元", "室",
+    "12-3-501", "5楼", "a1", "x", "是", "我的", "street", "12 high ",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
+def test_what_is_not_gone_through_would_have_held_nothing(text: str) -> None:
+    found = find(text)
+    with pytest.MonkeyPatch.context() as everything:
+        everything.setattr(masking, "_KINDS", tuple((kind, search, 0) for kind, search, _ in masking._KINDS))
+        for module in (numbers, papers, codes):
+            everything.setattr(module, "has_one", lambda *_: True)
+        for sign in ("_MOBILE_SIGN", "_SPELT_SIGN"):
+            everything.setattr(numbers, sign, re.compile(""))
+        everything.setattr(numbers, "_PHONES", tuple((re.compile(""), pattern) for _, pattern in numbers._PHONES))
+        assert find(text) == found
 
 
 def test_a_placeholder_leads_back_to_the_start_of_what_it_stands_for() -> None:
