@@ -29,7 +29,7 @@ class Test:
 
     `holds` gives the stretches of folded text that make it hold (none of them for a circumstance), or None when it does not.
     Of `triggers` at least one must be in the text for it to hold; None when it can hold without any. `reads_labels`: it asks
-    what other rules, or the model, said. `thorough`: a few places of each keyword are not enough for it.
+    what other rules, or the model, said. `thorough`: a few places of each keyword are not enough for it. `slow`: it reads the text again.
     """
 
     holds: Callable[[Case], Evidence | None]
@@ -37,6 +37,7 @@ class Test:
     triggers: frozenset[Keyword] | None = None
     reads_labels: bool = False
     thorough: bool = False
+    slow: bool = False
 
 
 def circumstance(asks: Callable[[Case], bool], *, reads_labels: bool = False) -> Test:
@@ -45,7 +46,8 @@ def circumstance(asks: Callable[[Case], bool], *, reads_labels: bool = False) ->
 
 
 def all_of(parts: list[Test]) -> Test:
-    """Every part holds; all their evidence counts."""
+    """Every part holds; all their evidence counts. What is slow is asked last: mostly it is known by then that another does not hold."""
+    parts = sorted(parts, key=lambda part: part.slow)
 
     def holds(case: Case) -> Evidence | None:
         found: list[Stretch] = []
@@ -103,4 +105,5 @@ def _composed(holds: Callable[[Case], Evidence | None], parts: list[Test], trigg
         triggers,
         reads_labels=any(part.reads_labels for part in parts),
         thorough=any(part.thorough for part in parts),
+        slow=any(part.slow for part in parts),
     )

@@ -32,7 +32,7 @@ def patterned(entries: Iterable[str], where: str) -> Test:
         found = {hit.span() for pattern in patterns for hit in islice(pattern.finditer(text), MOST)}
         return tuple(sorted(stretch for stretch in found if stretch[0] < stretch[1])) or None
 
-    return Test(holds)
+    return Test(holds, slow=True)
 
 
 def _compiled(entry: str, where: str) -> Any:

@@ -6,6 +6,7 @@ left over, be it one character, is something that nobody has understood.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,16 +21,21 @@ LONGEST = 200
 class Vocabulary:
     """Folded words. Those in Latin letters count where they are whole words, all others anywhere.
 
-    `longest` is the length of the longest word that begins with a character.
+    `longest` is the length of the longest word that begins with a character. `strange` finds a letter that no word has, but for those of
+    words that came later, `letters`: nearly every message has one, and is done with.
     """
 
     words: frozenset[str]
     longest: dict[str, int]
+    strange: re.Pattern[str]
+    letters: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Vocabulary:
         """The vocabulary of folded words."""
-        return cls(frozenset(), {}).and_also(words)
+        known = frozenset(words)
+        letters = re.escape("".join(sorted(set().union(*known))))
+        return cls(frozenset(), {}, re.compile(rf"[^\W_{letters}]")).and_also(known)
 
     def and_also(self, words: Iterable[str]) -> Vocabulary:
         """This vocabulary with more words in it."""
@@ -39,13 +45,15 @@ class Vocabulary:
         longest = dict(self.longest)
         for word in more:
             longest[word[:1]] = max(len(word), longest.get(word[:1], 0))
-        return Vocabulary(self.words | more, longest)
+        return Vocabulary(self.words | more, longest, self.strange, self.letters.union(*more))
 
     def make_up(self, text: str, but_for: Iterable[tuple[int, int]] = ()) -> bool:
         """Whether nothing but these words is in a folded text outside the stretches `but_for`."""
         if len(text) > LONGEST:
             return False
         skipped = {place for start, end in but_for for place in range(start, end)}
+        if any(found.start() not in skipped and found[0] not in self.letters for found in self.strange.finditer(text)):
+            return False
         reached, furthest = [True] + [False] * len(text), 0
         for place, character in enumerate(text):
             if place > furthest:
