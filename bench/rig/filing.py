@@ -25,6 +25,7 @@ from functions.archive.crew import Crew
 from functions.archive.due import DueReader
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
+from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import read_retention
 from functions.archive.service import Cabinet, archive
@@ -32,7 +33,9 @@ from functions.archive.tombstones import Tombstones
 from functions.common import keys
 from functions.common.clock import to_iso, to_ms
 from functions.common.dynamo_items import message_item, reply_item
+from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
+from functions.common.identity import People
 from functions.common.judgement import Firing, Judged, Judgement, Routing, Span
 from functions.common.message import Contact, Message, Verification
 from functions.common.store import Reply
@@ -174,6 +177,7 @@ def _cabinet(client: Any, s3: Any, batch: dict[str, int]) -> Cabinet:
         crew=Crew(1),
         tombstones=Tombstones(table),
         removals=Removals(table, (found,)),
+        remains=Remains(table=table, people=People(DynamoStore(table, shards=SHARDS), DynamoLinks(table))),
         retention=lambda: policy,
         telemetry=telemetry,
     )

@@ -42,9 +42,12 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stray:
-    """A message that was on its way while its sender was erased: it goes, and is not filed."""
+    """A conversation in which there is something up to the moment, `until`, at which its person was erased: a message that was on its way
+    then. All that goes, and is not filed.
+    """
 
-    message_id: str
+    conv: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ class DueReader:
         return self._lost
 
     def read(self, retention: Retention, now: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
-        """Every settled message, conversation by conversation, each closed by its `Reading`; strays of `erased` people among them."""
+        """Every settled message, conversation by conversation, each closed by its `Reading`; `Stray` before those of `erased` people."""
         self._lost = None
         for conversation in self._conversations(retention, now):
             before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
@@ -109,16 +112,18 @@ class DueReader:
 
     def _settled(self, conversation: Conversation, before: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
         """The messages received before `before`. The first is filed with the conversation, so that the archive knows that too."""
-        left, count = Remainder(), 0
+        left, count, until = Remainder(), 0, erased.until(conversation.conv)
+        stray = until is not None and (conversation.first_at or EPOCH) <= until
+        if until is not None and stray:
+            yield Stray(conv=conversation.conv, until=until)
         for filed in self.unarchived(conversation):
             received, suffix = _place(filed)
-            if erased.covers(conversation.conv, received):
-                yield Stray(message_id=f"{conversation.conv}.{suffix.replace('#', '.')}")
+            if until is not None and received <= until:
                 continue
             if not isinstance(filed, Filed) or received >= before:
                 left = left.with_message(received, suffix)
                 continue
-            yield replace(filed, conversation=None if count else conversation)
+            yield replace(filed, conversation=None if count or stray else conversation)
             count += 1
             if count % NOTE_EVERY == 0:
                 so_far = Remainder(since=conversation.unarchived_since, start=left.start or suffix)

@@ -9,7 +9,9 @@ In this order, each step repeatable, so that whoever calls again after a crash f
    second copies too; so is what holds lines there and is in no ledger;
 5. everything is searched again: only when nothing is found, and every copy answered, is the certificate complete.
 
-What a person writes after the moment of the erasure is a new conversation's and stays. Backups of the table cannot be rewritten: they
+What a person writes after the moment of the erasure is a new contact's and stays; the conversation's own item is then made anew out of that
+alone (`remains`). What was received before, and was still on a queue, is removed by the next erasure, or by the archive when it is due.
+Backups of the table cannot be rewritten: they
 age out, and the certificate says when; a restore heeds the tombstones.
 """
 
@@ -26,27 +28,23 @@ from functions.archive.bucket import ArchiveBucket
 from functions.archive.holds import HeldLegally, Holds
 from functions.archive.manifests import Manifest, Superseded
 from functions.archive.parts import lines
+from functions.archive.remains import NotYetErased
 from functions.archive.rewriting import Rewriter, is_of
 from functions.archive.service import Cabinet, Run
 from functions.archive.strays import Strays
 from functions.archive.tombstones import Certificate
 from functions.common import keys
-from functions.common.clock import EPOCH, from_iso
-from functions.common.errors import Retryable, Unavailable
+from functions.common.clock import EPOCH
+from functions.common.errors import Unavailable
 from functions.common.identity import Party, People
-from functions.common.table import ConditionFailed, Item, Table
+from functions.common.table import Item, Table
 
 # Continuous backups of the table, and exports in the backup bucket, are kept so long.
 BACKUPS_KEPT = timedelta(days=35)
 # An export that was under way is there hours later, and S3 and the second copy count whole days from then.
 UNDER_WAY = timedelta(days=2)
 _KINDS = {"M": "messages", "R": "replies", "V": "originals", "Z": "actions", "L": "links", "@": "conversations"}
-_LAST = {"V": 0, "R": 1, "M": 2, "Z": 3, "L": 4, "@": 5}
 _TRIES = 3
-
-
-class NotYetErased(Retryable):
-    """Something of the person is there again, or still: the erasure is to be repeated."""
 
 
 class CopyUnreached(NotYetErased):
@@ -75,7 +73,7 @@ class Eraser:
         """How much is held about these conversations, of what was received until then, by kind. Reads every part of their channels."""
         counts: Counter[str] = Counter()
         for party in parties:
-            counts.update(_kind(item) for item in self._items(party.conv, until))
+            counts.update(_kind(item) for item in self.cabinet.remains.items(party.conv, until))
             counts["memberships"] += self._memberships(party.conv)
         counts["campaigns"] = sum(1 for _ in floods.sent_by(self.table, _convs(parties), until))
         wanted = is_of(_convs(parties), until)
@@ -96,7 +94,7 @@ class Eraser:
             return certificate
         self.step("table")
         for party in parties:
-            self._erase_items(party.conv, certificate.at)
+            self.cabinet.remains.remove(party.conv, certificate.at)
         floods.forget(self.table, _convs(parties), certificate.at)
         self.step("archive")
         self._erase_lines(parties, certificate.at, run, now)
@@ -182,35 +180,11 @@ class Eraser:
 
     # --- The table ---
 
-    def _items(self, conv: str, until: datetime) -> list[Item]:
-        """Keys and receipts of what the table holds of the conversation, but of later messages; the conversation comes last."""
-        items = [_slim(item) for item in self.table.query("pk = :pk", {":pk": keys.conversation_pk(conv)})]
-        later = {item["sk"][2:] for item in items if item["received_at"] is not None and item["received_at"] > until}
-        mine = [item for item in items if item["sk"][2:] not in later and not (item["sk"] == "@" and later)]
-        return sorted(mine, key=lambda item: _LAST.get(item["sk"][0], 3))
-
     def _memberships(self, conv: str) -> int:
         """How many ids that a platform vouches for name the conversation."""
         conversation = self.people.store.conversation(conv)
         members = (link for mark in (conversation.vouched if conversation else ()) for link in self.people.links.members(mark))
         return sum(link.party.conv == conv for link in members)
-
-    def _erase_items(self, conv: str, until: datetime) -> None:
-        # The links first: the conversation, which goes last, knows under which ids it is named.
-        self.people.forget(conv)
-        for item in self._items(conv, until):
-            self._delete(item)
-
-    def _delete(self, item: Item) -> None:
-        if item["sk"] != keys.CONVERSATION_SK:
-            return self.table.delete(item["pk"], item["sk"])
-        try:
-            # Somebody may have written meanwhile: then it is a new conversation's.
-            return self.table.delete(item["pk"], item["sk"], condition="#rev = :was", values={":was": item["rev"]})
-        except ConditionFailed as refused:
-            if refused.item is not None:
-                raise NotYetErased("a message came meanwhile") from None
-            return None
 
     # --- The archive ---
 
@@ -241,17 +215,6 @@ class Eraser:
 
 def _convs(parties: tuple[Party, ...]) -> frozenset[str]:
     return frozenset(party.conv for party in parties)
-
-
-def _slim(item: Item) -> Item:
-    """What an erasure must know of an item; `received_at` of a message only."""
-    received = item["message"]["received_at"] if item["sk"].startswith("M#") else None
-    return {
-        "pk": item["pk"],
-        "sk": item["sk"],
-        "rev": item.get("rev"),
-        "received_at": from_iso(received) if received else None,
-    }
 
 
 def _kind(item: Item) -> str:

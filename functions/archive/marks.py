@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from functions.archive.due import DueReader, Reading, Remainder, Stray
+from functions.archive.due import DueReader, Reading, Remainder
 from functions.archive.parts import Filed
 from functions.common import keys
 from functions.common.store import Conversation, ConversationChanged, Store
@@ -35,13 +35,6 @@ class Marks:
         if filed.reply is not None:
             self._mark(key.conv, keys.reply_sk(key), part, expires)
         self._mark(key.conv, keys.message_sk(key), part, expires)
-
-    def remove(self, stray: Stray) -> None:
-        """Remove a message of an erased person, with its reply and its original."""
-        key = keys.split(stray.message_id)
-        for sk in (keys.original_sk(key), keys.reply_sk(key), keys.message_sk(key)):
-            self.table.delete(keys.conversation_pk(key.conv), sk)
-        self.telemetry.info("came_after_erasure", message_id=stray.message_id)
 
     def settle(self, reading: Reading) -> None:
         """Let the index know what is left of a conversation whose settled messages are all marked."""

@@ -20,6 +20,7 @@ from functions.archive.due import DueReader, Reading, Stray
 from functions.archive.manifests import Ledger, Manifest, Pending, Superseded, intent
 from functions.archive.marks import Marks
 from functions.archive.parts import ArchiveUnproven, Filed, Part
+from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import Retention
 from functions.archive.tombstones import Tombstones
@@ -43,6 +44,7 @@ class Cabinet:
     crew: Crew
     tombstones: Tombstones
     removals: Removals
+    remains: Remains
     retention: Callable[[], Retention]
     telemetry: Telemetry
     mend: Callable[[Manifest], bool] = lambda _: False
@@ -111,7 +113,7 @@ class Run:
         self.take_over()
         due = self.cabinet.reader.read(self.retention, self.now, self.cabinet.tombstones.lately(self.now))
         while batch := self._collect(due):
-            self.cabinet.crew.each(self.cabinet.marks.remove, self._in_time(batch.strays))
+            self.cabinet.crew.each(self._remove, self._in_time(batch.strays))
             for part in batch.parts():
                 self._finish(self._write(part))
             self.cabinet.crew.each(self.cabinet.marks.settle, self._in_time(batch.readings))
@@ -119,6 +121,10 @@ class Run:
             self.summary.items += batch.items
         if not self.summary.more:
             self.cabinet.ledger.close_losses(self.now - self.retention.at_latest, self.now)
+
+    def _remove(self, stray: Stray) -> None:
+        self.cabinet.remains.remove(stray.conv, stray.until)
+        self.cabinet.telemetry.info("came_after_erasure", conversation=stray.conv)
 
     def _recover(self, pending: Pending) -> None:
         manifest = self.cabinet.ledger.stored(pending.day, pending.part)

@@ -65,10 +65,12 @@ class Erased:
 
     def covers(self, conv: str, received_at: datetime) -> bool:
         """Whether a message of the conversation that was received then must stay away."""
-        if not self.at:
-            return False
-        erased_at = self.at.get(self.hash_of(conv))
+        erased_at = self.until(conv)
         return erased_at is not None and received_at <= erased_at
+
+    def until(self, conv: str) -> datetime | None:
+        """Until when what came from a conversation was erased; None when it was not."""
+        return self.at.get(self.hash_of(conv)) if self.at else None
 
 
 class Tombstones:

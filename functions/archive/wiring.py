@@ -31,6 +31,7 @@ from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs
 from functions.archive.password import password
 from functions.archive.relay import Relay
+from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import Retention, read_retention
 from functions.archive.service import Cabinet
@@ -40,7 +41,9 @@ from functions.common.aws import client
 from functions.common.bundle import Bundle, BundleSource, fetch_from_s3
 from functions.common.calendar import Calendar, read_calendars
 from functions.common.clock import system_clock
+from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
+from functions.common.identity import People
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 
@@ -60,6 +63,7 @@ def cabinet() -> Cabinet:
         crew=Crew(settings.writers),
         tombstones=Tombstones(table, _bucket()),
         removals=Removals(table, (_bucket(), *((copy,) if copy else ())), telemetry),
+        remains=Remains(table=table, people=People(DynamoStore(table, shards=settings.index_shards), DynamoLinks(table))),
         retention=_retention(),
         telemetry=telemetry,
         mend=_mender().mend,

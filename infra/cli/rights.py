@@ -107,7 +107,8 @@ def erase_person(
         said = certified(done, packs, path, unreached) | {"file": str(path)}
         if not unreached:
             intent.done()
-    say(said | {"search_afterwards": 0}, _outcome(done, packs, path, unreached), as_json=as_json)
+    # What a copy that did not answer holds, no search has seen.
+    say(said | {"search_afterwards": None if unreached else 0}, _outcome(done, packs, path, unreached), as_json=as_json)
     if unreached:
         raise typer.Exit(1)
     return None
@@ -174,7 +175,8 @@ def _erased(eraser: Eraser, parties: tuple[Party, ...], now: datetime) -> tuple[
     """The certificate, and the second copies without whose answer it is not complete. What comes in the way (a message that arrives, a
     nightly run) is tried over a few times.
     """
-    from functions.archive.erasure import CopyUnreached, NotYetErased
+    from functions.archive.erasure import CopyUnreached
+    from functions.archive.remains import NotYetErased
 
     left = ""
     for _ in range(TRIES):

@@ -19,12 +19,14 @@ from functions.archive.holds import Holds
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.parts import lines
+from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import Retention
 from functions.archive.service import Cabinet
 from functions.archive.tombstones import Certificate, Tombstones
 from functions.common import keys
 from functions.common.clock import EPOCH
+from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
 from functions.common.errors import aws_faults
 from functions.common.identity import Link, Party, People
@@ -61,6 +63,7 @@ def cabinet(
         crew=Crew(8),
         tombstones=Tombstones(table, archive),
         removals=Removals(table, (archive, *copies.opened), telemetry, tuple(copies.silent)),
+        remains=Remains(table=table, people=People(DynamoStore(table, shards=shards), DynamoLinks(table))),
         retention=lambda: retention,
         telemetry=telemetry,
     )

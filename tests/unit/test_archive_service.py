@@ -26,6 +26,7 @@ from functions.archive.handler import lambda_handler
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.parts import ArchiveUnproven, read_part
+from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import read_retention
 from functions.archive.service import Cabinet, archive
@@ -33,7 +34,9 @@ from functions.archive.tombstones import Tombstones
 from functions.common import aws, keys
 from functions.common.bundle import dump_bundle
 from functions.common.clock import to_iso
+from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
+from functions.common.identity import People
 from functions.common.judgement import Judged, Judgement, Routing
 from functions.common.message import Contact, Message, Verification
 from functions.common.schedule import MalformedSchedule
@@ -163,6 +166,8 @@ class World:
         after = replace(
             before,
             count=before.count + 1,
+            first_at=min(received_at, before.first_at or received_at),
+            last_at=max(received_at, before.last_at or received_at),
             status=status,
             unarchived_since=since,
             unarchived_from=start,
@@ -185,6 +190,7 @@ class World:
             crew=Crew(1),
             tombstones=Tombstones(self.table, found),
             removals=Removals(self.table, (found,)),
+            remains=Remains(table=self.table, people=People(self.store, DynamoLinks(self.table))),
             retention=lambda: policy,
             telemetry=telemetry,
         )

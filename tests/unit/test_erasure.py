@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from functions.archive.backup_copies import KEPT
-from functions.archive.erasure import Eraser, NotYetErased
+from functions.archive.erasure import Eraser
 from functions.archive.holds import HeldLegally, Hold, Holds, NoHold
+from functions.archive.remains import NotYetErased
 from functions.archive.removals import Removals, Removed
 from functions.archive.service import Cabinet
 from functions.archive.tombstones import CERTIFICATES_PK, Certificate, Tombstones, certificate_from
-from functions.common import keys
+from functions.common import keys, ledger
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.identity import Party, People, VouchedId
 from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
@@ -149,26 +150,85 @@ def test_what_is_left_of_a_part_is_not_filed_again(world: World) -> None:
     assert_only_ben_is_left(world, ids)
 
 
-def test_what_comes_later_is_a_new_conversation_and_stays(world: World) -> None:
+def known_of_anna(world: World) -> None:
+    """What her conversation came to hold."""
+    before = world.store.conversation(ANNA.conv)
+    assert before
+    mine = ledger.spoken(before, "r1", at=NOW - timedelta(minutes=30), text="您好")
+    world.store.apply(before, replace(mine, name="安娜", tags=("vip",), opted_out=True, blocked=True, said=("x",), heard="1"))
+
+
+def test_what_comes_later_is_a_new_contacts_and_stays(world: World) -> None:
     lived_in(world)
-    later = world.receive("anna", NOW + timedelta(minutes=5))
+    known_of_anna(world)
+    later = world.receive("anna", NOW + timedelta(minutes=5), status="waiting")
     erase(world, ANNA)
-    assert world.store.message(later) and world.store.conversation(ANNA.conv)
-    world.run(now=NOW + timedelta(days=2))
+    conversation = world.store.conversation(ANNA.conv)
+    assert conversation and world.store.message(later)
+    assert (conversation.first_at, conversation.last_at) == (NOW + timedelta(minutes=5),) * 2
+    kept = (
+        conversation.name,
+        conversation.tags,
+        conversation.said,
+        conversation.heard,
+        conversation.replied,
+        conversation.vouched,
+    )
+    assert kept == (None, (), (), "", (), ()) and not (conversation.opted_out or conversation.blocked)
+    assert eraser(world).found((ANNA,), until=NOW) == {}
+    world.run(now=NOW + timedelta(days=9))
     assert later in world.filed()
     tombstones = Tombstones(world.table)
     assert tombstones.covers(ANNA.conv, NOW) and not tombstones.covers(ANNA.conv, NOW + timedelta(minutes=5))
     assert tombstones.erased_at(BEN.conv) is None
 
 
-def test_a_message_that_was_on_a_queue_meanwhile_goes_when_it_is_due(world: World) -> None:
+def test_a_conversation_that_knows_of_the_time_before_is_no_erased_one(world: World) -> None:
+    lived_in(world)
+    erase(world, ANNA)
+    world.receive("anna", NOW + timedelta(minutes=5))
+    assert eraser(world).found((ANNA,), until=NOW) == {}
+    world.receive("anna", NOW - timedelta(minutes=5))  # it was on a queue
+    assert eraser(world).found((ANNA,), until=NOW) == {"messages": 1, "conversations": 1}
+    erase(world, ANNA)
+    assert len(world.store.messages(ANNA.conv)) == 1
+    assert eraser(world).found((ANNA,), until=NOW) == {}
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_message_that_was_on_a_queue_meanwhile_goes_when_it_is_due(world: World, later: bool) -> None:
     ids = lived_in(world)
     erase(world, ANNA)
     stray = world.receive("anna", NOW - timedelta(days=3), replied=True)
-    summary = world.run(now=NOW + timedelta(days=1))
-    assert summary["messages"] == 0
-    assert world.store.message(stray) is None and world.store.reply(stray) is None
-    assert set(world.filed()) == set(ids["ben"])
+    world.store.add_original(stray, b"sealed", NOW + timedelta(days=20))
+    after = [world.receive("anna", NOW + timedelta(minutes=5))] if later else []
+    summary = world.run(now=NOW + timedelta(days=2))
+    assert summary["messages"] == len(after)
+    assert world.store.message(stray) is None and world.store.reply(stray) is None and world.items("C#", "V#") == []
+    assert set(world.filed()) == {*ids["ben"], *after}
+    conversation = world.store.conversation(ANNA.conv)
+    assert (conversation is not None) is later
+    if conversation:
+        assert conversation.first_at == NOW + timedelta(minutes=5) and conversation.unarchived_since is None
+        assert json.loads(gzip.decompress(list(world.objects().values())[-1]).splitlines()[-1]).get("conversation") is None
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_that_dies_while_it_removes_what_came_after_an_erasure_leaves_it_to_the_next(cloud: Cloud, when: str) -> None:
+    n, died = 1, True
+    while died:
+        world = cloud.world()
+        world.receive("anna", SETTLED)
+        erase(world, ANNA)
+        world.receive("anna", NOW - timedelta(days=3), replied=True)
+        try:
+            world.run(world.process(Calls(at=n, when=when, act=die)), now=NOW + timedelta(days=1))
+            died = False
+        except ProcessDied:
+            n += 1
+        world.run(now=NOW + timedelta(days=1, hours=1))
+        assert "anna" not in everything(world) and ANNA.conv not in everything(world), n
+    assert n > 10
 
 
 def test_a_hold_refuses_and_leaves_everything(world: World) -> None:

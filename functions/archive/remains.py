@@ -1,0 +1,150 @@
+"""What the table holds of a conversation up to the moment at which its person was erased: counted, and made to vanish.
+
+Whoever writes to us afterwards is a new contact. If such messages are there, the conversation's own item is made anew out of them alone;
+otherwise it goes too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from functions.common import keys
+from functions.common.clock import EPOCH, from_iso, to_ms
+from functions.common.dynamo_items import conversation_from, judged_from_item
+from functions.common.errors import Retryable
+from functions.common.identity import People
+from functions.common.judgement import Judged
+from functions.common.ledger import ledger
+from functions.common.store import APPLIED_KEPT, Conversation, ConversationChanged, applied_mark, unsettled
+from functions.common.table import ConditionFailed, Item, Table
+
+_LAST = {"V": 0, "R": 1, "M": 2, "Z": 3, "L": 4, "@": 5}
+_TRIES = 5
+
+
+class NotYetErased(Retryable):
+    """Something of the person is there again, or still: the erasure is to be repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """`people` knows the links between conversations. Every method may raise `Unavailable`."""
+
+    table: Table
+    people: People
+
+    def items(self, conv: str, until: datetime) -> list[Item]:
+        """Keys of what there is of the conversation up to then; the conversation's own item, if it knows of that time, comes last."""
+        items = [_slim(item) for item in self._stored(conv)]
+        later = {item["sk"][2:] for item in items if item["sk"][0] == "M" and item["at"] > until}
+        return sorted(
+            (item for item in items if not _is_later(item, later, until)), key=lambda item: _LAST.get(item["sk"][0], 3)
+        )
+
+    def remove(self, conv: str, until: datetime) -> None:
+        """Remove them. May be repeated; `NotYetErased` when messages keep coming."""
+        # The links first: the conversation, which goes last, knows under which ids it is named.
+        self.people.forget(conv)
+        for item in self.items(conv, until):
+            if item["sk"] != keys.CONVERSATION_SK:
+                self.table.delete(item["pk"], item["sk"])
+        for _ in range(_TRIES):
+            if self._settled(conv, until):
+                return
+        raise NotYetErased("messages keep coming")
+
+    def _settled(self, conv: str, until: datetime) -> bool:
+        """Whether the conversation's own item is gone, or knows of later messages only; False when a message came meanwhile."""
+        item = self.table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
+        if item is None:
+            return True
+        before = conversation_from(item)
+        later = (found for found in self._stored(conv, "M#") if _slim(found)["at"] > until)
+        fresh = begun_anew(before, [(judged_from_item(found), "archived" in found) for found in later], until)
+        try:
+            if fresh is None:
+                self.table.delete(item["pk"], item["sk"], condition="#rev = :was", values={":was": item["rev"]})
+            elif fresh != before:
+                self.people.store.apply(before, fresh)
+        except (ConditionFailed, ConversationChanged):
+            return False
+        return True
+
+    def _stored(self, conv: str, prefix: str = "") -> Iterator[Item]:
+        values = {":pk": keys.conversation_pk(conv)}
+        if not prefix:
+            return self.table.query("pk = :pk", values)
+        return self.table.query("pk = :pk AND begins_with(sk, :prefix)", values | {":prefix": prefix})
+
+
+def begun_anew(before: Conversation, later: list[tuple[Judged, bool]], until: datetime) -> Conversation | None:
+    """The conversation as it is known from messages later than `until`, each with whether it is archived; None without any.
+
+    Its counter goes on, for the messages have their numbers. Work that is due for them stays, and of what was said what was said since.
+    """
+    if not later:
+        return None
+    if before.first_at is not None and before.first_at > until:
+        return before
+    received = [judged.message.received_at for judged, _ in later]
+    unfiled = [judged.message for judged, filed in later if not filed]
+    contact = later[-1][0].message.contact
+    fresh = Conversation(
+        conv=before.conv,
+        channel=before.channel,
+        account=before.account,
+        contact=before.contact,
+        name=contact.name,
+        locale=contact.locale,
+        count=before.count,
+        first_at=min(received),
+        last_at=max(received),
+        opted_out=any(judged.judgement.opt_out for judged, _ in later),
+        unarchived_since=min((message.received_at for message in unfiled), default=None),
+        unarchived_from=min((keys.split(message.message_id).suffix for message in unfiled), default=None),
+        applied=tuple(applied_mark(judged.message.message_id) for judged, _ in later)[-APPLIED_KEPT:],
+        replied=tuple(entry for entry, said in zip(before.replied, ledger(before), strict=True) if said.at > until),
+        person_at=before.person_at if before.person_at is not None and before.person_at > until else None,
+        rev=before.rev,
+    )
+    return _with_work(fresh, before, [judged for judged, _ in later])
+
+
+def _with_work(fresh: Conversation, before: Conversation, later: list[Judged]) -> Conversation:
+    """With what people must do about the later messages, if they still must."""
+    first = next((judged for judged in later if judged.routing.needs_person), None)
+    if first is None or not unsettled(before):
+        return fresh
+    return replace(
+        fresh,
+        status=before.status,
+        team=before.team,
+        priority=first.routing.priority,
+        due_at=first.routing.due_at,
+        hold=first.routing.hold,
+        waiting_since=first.message.received_at,
+    )
+
+
+def _is_later(item: Item, later: set[str], until: datetime) -> bool:
+    """Whether an item belongs to what came afterwards: a message and what goes with it, an act of a person, the conversation itself."""
+    kind = item["sk"][0]
+    if kind == "@":
+        return bool(later) and bool(item["at"] > until)
+    if kind == "Z":
+        return bool(item["sk"][2:15] > f"{to_ms(until):013d}")
+    return item["sk"][2:] in later
+
+
+def _slim(item: Item) -> Item:
+    """What must be known of an item; `at` is a message's receipt, or the first that the conversation knows of."""
+    kind, at = item["sk"][0], EPOCH
+    with suppress(KeyError, TypeError, ValueError):  # one that cannot be read goes
+        if kind == "M":
+            at = from_iso(item["message"]["received_at"])
+        elif kind == "@":
+            at = from_iso(item["first_at"])
+    return {"pk": item["pk"], "sk": item["sk"], "at": at}
