@@ -12,8 +12,8 @@ from functions.autoreply.case import Case
 from functions.autoreply.replybook import ReplyBook
 from functions.autoreply.templates import Language
 from functions.channels import registry
-from functions.channels.codecs import text_parts
-from functions.channels.contract import Adapter, OutgoingReply
+from functions.channels.codecs import plain_form, text_parts
+from functions.channels.contract import Adapter, OutgoingReply, Shows
 from functions.common.message import Message
 from functions.common.origin import MARK, UNMARKED
 
@@ -45,17 +45,20 @@ def parcels(
     message: Message, answer: Answer, adapter: Adapter, *, mark: str = MARK, reply_id: str | None = None
 ) -> tuple[OutgoingReply, ...]:
     """The parts of an answer to a message, in order. A person's has no mark, and an id of its own in the place of the message's."""
-    image = answer.image_url if adapter.shows.image else None
-    buttons = answer.buttons if _shown(answer, adapter) else ()
+    shows = adapter.shows.to(message)
+    image = answer.image_url if shows.image else None
+    buttons = answer.buttons if _fit(answer, shows, adapter) else ()
+    address = answer.image_url if image is None and shows.links else None
+    words = plain_form.in_words(answer.text, () if buttons else answer.buttons, address)
     whole = OutgoingReply(
         message_id=reply_id or message.message_id,
         native_id=message.native_id,
         contact=message.contact.primary,
-        text=_in_words(answer, buttons=not buttons, image=image is None),
+        text=words,
         not_after=message.reply.expires_at,
         token=message.reply.token,
     )
-    texts = _texts(whole.text, "" if message.channel in UNMARKED else mark, adapter)
+    texts = _texts(words, "" if message.channel in UNMARKED else mark, adapter)
     said = [replace(whole, text=text, part=place) for place, text in enumerate(texts)]
     said[-1] = replace(said[-1], buttons=buttons)
     if image:
@@ -70,18 +73,8 @@ def _texts(text: str, mark: str, adapter: Adapter) -> list[str]:
     return [mark + part for part in parts]
 
 
-def _shown(answer: Answer, adapter: Adapter) -> bool:
+def _fit(answer: Answer, shows: Shows, adapter: Adapter) -> bool:
     """Whether the platform shows these buttons under this text."""
-    shows = adapter.shows
     fits = len(answer.buttons) <= shows.buttons and all(len(title) <= shows.button_title for title in answer.buttons)
     beside = text_parts.size(MARK + answer.text, adapter.max_text_unit)
     return fits and (shows.text_beside_buttons is None or beside <= shows.text_beside_buttons)
-
-
-def _in_words(answer: Answer, *, buttons: bool, image: bool) -> str:
-    lines = [answer.text]
-    if buttons:
-        lines += [f"{number}. {title}" for number, title in enumerate(answer.buttons, start=1)]
-    if image and answer.image_url:
-        lines.append(answer.image_url)
-    return "\n".join(lines)

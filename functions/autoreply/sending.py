@@ -17,6 +17,7 @@ from functions.autoreply.looking import look
 from functions.autoreply.patience import seconds_to_wait, too_late
 from functions.autoreply.records import REFUSED, log, settle
 from functions.channels import registry
+from functions.channels.codecs import plain_form
 from functions.channels.contract import Adapter, OutgoingReply, SendResult
 from functions.common.errors import Unavailable
 from functions.common.store import Reply
@@ -99,9 +100,7 @@ def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult | Silen
     case, reply, message = sending.case, sending.reply, sending.case.message
     way_out = desk.outbound(message.channel, message.message_id)
     outbound = Watched(way_out, lambda: stop_of(case, desk.stops(), reply))
-    result = sending.adapter.send(parcel, sending.credentials, outbound)
-    if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
-        result = sending.adapter.send(parcel, sending.credentials, outbound)
+    result = plain_form.send(sending.adapter, parcel, sending.credentials, outbound, doubtful=sending.doubtful)
     if result.outcome in NOT_SENT and outbound.blind:
         return SendResult(outcome="transient", code=NOT_TRIED)
     return outbound.stopped if outbound.stopped and result.outcome in NOT_SENT else result

@@ -86,7 +86,7 @@ class AliyunSms:
     idempotent_send = False
     max_text = 500  # a whole template; an account's own limit is usually far lower
     max_text_unit: TextUnit = "characters"
-    shows = Shows(parts=False)
+    shows = Shows(parts=False, links=False)  # isv.PARAM_NOT_SUPPORT_URL
 
     def verify(self, request: RawRequest, credentials: AliyunSmsCredentials, now: datetime) -> Verified | Rejected:
         return sms_callback.verify(request, credentials)

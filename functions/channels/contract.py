@@ -139,7 +139,9 @@ class Shows:
     """What of a reply a platform shows beside plain text; all else reaches it as words.
 
     `image`: a picture by its address. `buttons`: at most so many, of `button_title` characters each, under a text of at most
-    `text_beside_buttons` (in the unit of `max_text`). `parts`: whether a long text may come as several messages.
+    `text_beside_buttons` (in the unit of `max_text`). `parts`: whether a long text may come as several messages. `links`: whether a text
+    may name an address.
+    `only`: where it depends on the person or the account, what is shown in answer to a message; these fields are then the most there is.
     """
 
     image: bool = False
@@ -147,6 +149,12 @@ class Shows:
     button_title: int = 20
     text_beside_buttons: int | None = None
     parts: bool = True
+    links: bool = True
+    only: Callable[[Message], Shows] | None = None
+
+    def to(self, message: Message) -> Shows:
+        """What is shown in answer to a message."""
+        return self.only(message) if self.only else self
 
 
 TEXT_ONLY = Shows()

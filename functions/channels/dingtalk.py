@@ -15,6 +15,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any
@@ -22,12 +23,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr
 
-from functions.channels.codecs import dingtalk_messages, json_fields, leased_send, platform_time, strict_json
+from functions.channels.codecs import dingtalk_markdown, dingtalk_messages, json_fields, leased_send, platform_time, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.dingtalk_messages import Said
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.contract import (
-    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     HttpResult,
@@ -78,7 +78,7 @@ class Dingtalk:
     idempotent_send = False
     max_text = MAX_TEXT_BYTES
     max_text_unit: TextUnit = "bytes"
-    shows = TEXT_ONLY
+    shows = replace(dingtalk_markdown.SHOWS, only=dingtalk_markdown.shown)
 
     def verify(self, request: RawRequest, credentials: DingtalkCredentials, now: datetime) -> Verified | Rejected:
         timestamp, theirs = request.headers.get("timestamp"), request.headers.get("sign")
@@ -122,7 +122,7 @@ class Dingtalk:
         if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
             return SendResult(outcome="invalid", code="too_long")
         url = f"{outbound.origin(f'https://{webhook.hostname}')}{webhook.path}?{webhook.query}"
-        said = {"msgtype": "text", "text": {"content": text}}
+        said = dingtalk_markdown.written(reply, text)
         body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         return leased_send.post(outbound, url, JSON, body, _outcome)
 

@@ -11,6 +11,7 @@ https://open.feishu.cn/document/server-docs/im-v1/message/reply
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -23,7 +24,6 @@ from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.sha_concat import digest
 from functions.channels.codecs.timestamp import sent_at
 from functions.channels.contract import (
-    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
@@ -57,6 +57,7 @@ class FeishuCredentials(Credentials):
     `tolerance_seconds` is ours, the vendor has none. Whether its retries (15 s, 5 min, 1 h, 6 h) bear the time of the retry is not known:
     if the log shows retries refused as `stale`, raise it to 28800. A webhook that comes twice is stored once in any case.
     `open_platform` is our name for the developer whose apps share union_ids: accounts that name the same one share their contacts.
+    `cards`: the console calls this address back when a card's button is tapped (card.action.trigger), so buttons may be sent.
     """
 
     app_id: Annotated[str, Field(min_length=1)]
@@ -67,6 +68,7 @@ class FeishuCredentials(Credentials):
     domain: Literal["feishu", "lark"] = "feishu"
     open_platform: str = Field("", max_length=64)
     tolerance_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
+    cards: bool = False
 
     @model_validator(mode="after")
     def _decryptable(self) -> Self:
@@ -84,7 +86,7 @@ class Feishu:
     idempotent_send = True
     max_text = 30_000
     max_text_unit: TextUnit = "bytes"
-    shows = TEXT_ONLY
+    shows = replace(feishu_sending.SHOWS, only=feishu_sending.shown)
 
     def verify(self, request: RawRequest, credentials: FeishuCredentials, now: datetime) -> Verified | Rejected:
         if request.method != "POST":
@@ -190,7 +192,7 @@ def _token_holds(event: Fields, credentials: FeishuCredentials) -> bool:
 
 
 def _not_a_message(event: Event, credentials: FeishuCredentials) -> str | None:
-    if event.kind not in (feishu_events.V2_MESSAGE, feishu_events.V1_MESSAGE):
+    if event.kind not in feishu_events.MESSAGES:
         return event.kind
     if event.app_id not in (credentials.app_id, None):
         return "another_app"
@@ -203,8 +205,11 @@ def _message(event: Event, payload: Payload) -> Message:
     contact, native_id = json_fields.required_id(event.sender, "open_id"), json_fields.required_id(fields, "message_id")
     said, sent = feishu_events.said(fields), sent_at(fields.get("create_time"), received_at)
     parent = json_fields.optional_id(fields, "parent_id")
+    kind: Literal["dm", "group"] = "dm" if fields.get("chat_type") == "p2p" else "group"
+    # A card may be tapped more than once, and has one id.
+    identity = native_id if event.kind != feishu_events.V2_TAP else f"tap {event.event_id}"
     return Message(
-        message_id=keys.message_id("feishu", payload.account, contact, sent.at, native_id),
+        message_id=keys.message_id("feishu", payload.account, contact, sent.at, identity),
         channel="feishu",
         account=payload.account,
         contact=Contact(primary=contact, ids=_ids(contact, event, payload.verified.credentials)),
@@ -216,16 +221,22 @@ def _message(event: Event, payload: Payload) -> Message:
         attachments=said.attachments,
         location=said.location,
         sticker=said.sticker,
+        interactive=said.interactive,
         mentions=feishu_events.mentions(fields),
         reply_to=ReplyTo(native_id=parent) if parent else None,
-        conversation_kind="dm" if fields.get("chat_type") == "p2p" else "group",
+        conversation_kind=kind,
         thread_id=json_fields.optional_id(fields, "chat_id"),
         sent_at=sent.at,
         time_precision=sent.precision,
         received_at=received_at,
-        reply=ReplyWindow(mode="open"),
+        reply=ReplyWindow(mode="open", token=_shows(kind) if payload.verified.credentials.cards else None),
         verification=payload.verified.verification,
     )
+
+
+def _shows(kind: str) -> str:
+    """What the reply's token tells `feishu_sending`: that cards may be sent, and into what kind of conversation."""
+    return feishu_sending.CARDS if kind == "dm" else f"{feishu_sending.CARDS} group"
 
 
 def _ids(open_id: str, event: Event, credentials: FeishuCredentials) -> tuple[ContactId, ...]:

@@ -15,28 +15,24 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
-from zlib import crc32
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, SecretStr
 
-from functions.channels.codecs import ed25519, json_fields, leased_send, qq_events, strict_json
+from functions.channels.codecs import ed25519, json_fields, leased_send, qq_events, qq_sending, strict_json
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.qq_events import Place
 from functions.channels.contract import (
-    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
-    HttpResult,
     Ignored,
     ItemError,
     Outbound,
-    Outcome,
     OutgoingReply,
     ParseResult,
     Payload,
@@ -53,8 +49,6 @@ from functions.common.message import Contact, Message, ReplyWindow, Verification
 if TYPE_CHECKING:
     from datetime import datetime
 
-API = "https://api.sgroup.qq.com"
-ACCOUNT_API = "https://bots.qq.com"
 JSON = "application/json"
 EVENT, ACKNOWLEDGEMENT, VALIDATION = 0, 12, 13
 GUILD = "guild"
@@ -62,27 +56,6 @@ GUILD = "guild"
 _HEX = re.compile(r"[0-9a-fA-F]{128}")
 _EVENT_TS = re.compile(r"[0-9]{1,12}")
 _PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# https://bot.q.qq.com/wiki/develop/api-v2/dev-prepare/error-trace/openapi.html and the pages of the two message APIs.
-_OUTCOMES: dict[int, Outcome] = {
-    40054005: "duplicate",  # msg_id and msg_seq have been seen
-    304023: "sent",  # taken, a person looks at it first
-    304024: "sent",
-    304027: "window_closed",  # the message answered is too old
-    304103: "window_closed",
-    40034005: "window_closed",
-    40034128: "window_closed",  # too old, or answered too often
-    40054004: "window_closed",  # no friend any more
-    40054013: "window_closed",  # does not want our messages
-    11241: "auth_expired",
-    11243: "auth_expired",
-    11242: "transient",  # the platform's own fault, by the vendor's word worth another try
-    11252: "transient",
-    50055001: "transient",
-    50055002: "transient",
-    22009: "rate_limited",
-    20028: "rate_limited",
-}
-RETRY_AFTER = 60.0  # seconds; the vendor names none
 
 
 class QqCredentials(Credentials):
@@ -90,13 +63,15 @@ class QqCredentials(Credentials):
 
     `tolerance_seconds` is ours, the vendor has none. Whether a later try of a webhook bears a later time is not known: if the log shows
     retries refused as `stale`, raise it. A webhook that comes twice is stored once in any case. `open_platform` is our name for the
-    owner whose bots share union_openids: accounts that name the same one share their contacts.
+    owner whose bots share union_openids: accounts that name the same one share their contacts. `keyboard`: QQ has granted this bot markdown
+    and buttons of its own making (内邀开通).
     """
 
     app_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}\z")]
     app_secret: Annotated[SecretStr, Field(min_length=8)]
     tolerance_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
     open_platform: str = Field("", max_length=64)
+    keyboard: bool = False
 
 
 class Qq:
@@ -107,7 +82,7 @@ class Qq:
     idempotent_send = True
     max_text = 1000
     max_text_unit: TextUnit = "characters"
-    shows = TEXT_ONLY
+    shows = replace(qq_sending.SHOWS, only=qq_sending.shown)
 
     def verify(self, request: RawRequest, credentials: QqCredentials, now: datetime) -> Verified | Rejected:
         theirs, timestamp = request.headers.get("x-signature-ed25519"), request.headers.get("x-signature-timestamp")
@@ -161,14 +136,12 @@ class Qq:
             return SendResult(outcome="window_closed", code="too_late" if reply.native_id else "no_message")
         if len(reply.text) > self.max_text:
             return SendResult(outcome="invalid", code="too_long")
-        where, whose = ("groups", reply.token) if reply.token else ("users", reply.contact)
-        url = f"{outbound.origin(API)}/v2/{where}/{quote(whose, safe='', errors='replace')}/messages"
-        body = _json({"content": reply.text, "msg_type": 0, "msg_id": reply.native_id, "msg_seq": _sequence(reply)})
+        app, secret = keys.app("qq", credentials.app_id), credentials.app_secret.get_secret_value()
 
-        def post(token: str) -> SendResult:
-            return leased_send.post(outbound, url, {"content-type": JSON, "authorization": f"QQBot {token}"}, body, _result)
+        def fetch() -> AccessToken:
+            return qq_sending.fetch_token(credentials.app_id, secret, outbound)
 
-        return leased_send.send(outbound, keys.app("qq", credentials.app_id), lambda: _fetch_token(credentials, outbound), post)
+        return leased_send.send(outbound, app, fetch, lambda token: qq_sending.post(outbound, token, reply))
 
 
 def _seed(credentials: QqCredentials) -> bytes:
@@ -229,70 +202,20 @@ def _message(fields: Fields, place: Place, payload: Payload) -> Message:
         sent_at=sent_at,
         time_precision="s" if sent_at else "none",
         received_at=request.received_at,
-        reply=_window(place, group, min(sent_at or request.received_at, request.received_at)),
+        reply=_window(place, _address(group, credentials), min(sent_at or request.received_at, request.received_at)),
         verification=payload.verified.verification,
     )
 
 
-def _window(place: Place, group: str | None, since: datetime) -> ReplyWindow:
-    """A passive reply names the message, and the group it stands in."""
+def _address(group: str | None, credentials: QqCredentials) -> str | None:
+    return " ".join(filter(None, (qq_sending.KEYBOARD if credentials.keyboard else None, group))) or None
+
+
+def _window(place: Place, address: str | None, since: datetime) -> ReplyWindow:
+    """A passive reply names the message, and its address is the group it stands in, behind what the bot may show there."""
     if not place.replies:
         return ReplyWindow(mode="none", token=GUILD)
-    return ReplyWindow(mode="passive", token=group, expires_at=since + place.window, max_replies=place.replies)
-
-
-def _sequence(reply: OutgoingReply) -> int:
-    """The same for every try of a text, another for another text in answer to the same message. An unsigned 32-bit number to QQ."""
-    return crc32(reply.text.encode("utf-8", "surrogatepass"), reply.part) & 0x7FFFFFFF or 1
-
-
-def _fetch_token(credentials: QqCredentials, outbound: Outbound) -> AccessToken:
-    """A new token, which QQ gives out in the old one's last minute; both are good for that minute.
-
-    https://bot.q.qq.com/wiki/develop/api-v2/dev-prepare/interface-framework/api-use.html
-    """
-    asked = _json({"appId": credentials.app_id, "clientSecret": credentials.app_secret.get_secret_value()})
-    url = f"{outbound.origin(ACCOUNT_API)}/app/getAppAccessToken"
-    answer = outbound.request("POST", url, headers={"content-type": JSON}, body=asked)
-    given = _fields(answer)
-    token, expires_in = given.get("access_token"), json_fields.count(given, "expires_in")  # in digits, as text
-    if isinstance(token, str) and token and expires_in:
-        return AccessToken(token, expires_in)
-    raise leased_send.TokenRefused(_result(answer))
-
-
-def _fields(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
-
-
-def _result(answer: HttpResult) -> SendResult:
-    fields = _fields(answer)
-    code = json_fields.count(fields, "code") or json_fields.count(fields, "err_code")
-    provider_id = json_fields.optional_id(fields, "id")
-    outcome: Outcome
-    if code:
-        outcome = _OUTCOMES.get(code) or _by_status(answer.status, "invalid")
-    elif 200 <= answer.status < 300:
-        outcome = "sent" if provider_id else "unknown"
-    else:
-        outcome = _by_status(answer.status, "unknown")
-    retry_after = RETRY_AFTER if outcome == "rate_limited" else None
-    said = str(code or f"http_{answer.status}")
-    return SendResult(outcome=outcome, code=said, provider_id=provider_id, retry_after=retry_after)
-
-
-def _by_status(status: int, otherwise: Outcome) -> Outcome:
-    named: dict[int, Outcome] = {401: "auth_expired", 429: "rate_limited"}
-    if status >= 500:
-        return "unknown"
-    return named.get(status, "invalid" if 400 <= status < 500 else otherwise)
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return ReplyWindow(mode="passive", token=address, expires_at=since + place.window, max_replies=place.replies)
 
 
 ADAPTER = Qq()

@@ -27,7 +27,6 @@ from functions.channels.codecs.leased_send import TokenRefused
 from functions.channels.codecs.tiktok_content import Said
 from functions.channels.codecs.timestamp import SentAt, closes_at, sent_at
 from functions.channels.contract import (
-    TEXT_ONLY,
     AccessToken,
     Credentials,
     HttpAnswer,
@@ -41,6 +40,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
     TextUnit,
     Verified,
 )
@@ -86,7 +86,8 @@ class TiktokBusiness:
     idempotent_send = False
     max_text = 6000
     max_text_unit: TextUnit = "characters"
-    shows = TEXT_ONLY
+    # A question of at most forty characters with one to three answers; the longest text of a card is that of its title.
+    shows = Shows(buttons=3, button_title=20, text_beside_buttons=tiktok_content.CARD_TITLE)
 
     def verify(self, request: RawRequest, credentials: TiktokBusinessCredentials, now: datetime) -> Verified | Rejected:
         header = request.headers.get("tiktok-signature")
@@ -206,8 +207,7 @@ def _post(reply: OutgoingReply, credentials: TiktokBusinessCredentials, token: s
         "business_id": credentials.business_id,
         "recipient_type": "CONVERSATION",
         "recipient": reply.token,
-        "message_type": "TEXT",
-        "text": {"body": reply.text},
+        **tiktok_content.written(reply.text, reply.buttons),
     }
     url = f"{outbound.origin(API)}/open_api/v1.3/business/message/send/"
     return leased_send.post(outbound, url, {**JSON, "access-token": token}, _json(said), _read)

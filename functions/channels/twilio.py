@@ -23,7 +23,6 @@ from functions.channels.codecs.constant_time import same
 from functions.channels.codecs.twilio_fields import WHATSAPP
 from functions.channels.codecs.url_params_hmac import signature, signed_urls
 from functions.channels.contract import (
-    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     HttpResult,
@@ -36,6 +35,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
     TextUnit,
     Unreachable,
     Verified,
@@ -63,7 +63,10 @@ def _http_url(value: str) -> str:
 
 
 class TwilioCredentials(Credentials):
-    """`from` is our number, with or without `whatsapp:`; `public_url` the URL in Twilio's console, or the part before /webhooks."""
+    """`from` is our number, with or without `whatsapp:`; `public_url` the URL in Twilio's console, or the part before /webhooks.
+
+    `mms`: the number sends pictures, which few outside of the US, Canada and Australia do. WhatsApp always takes them.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -72,6 +75,7 @@ class TwilioCredentials(Credentials):
     sender: str = Field(alias="from", pattern=r"^(whatsapp:)?(\+[1-9][0-9]{4,14}|[0-9]{3,8})\z")
     public_url: Annotated[str, AfterValidator(_http_url)]
     shared_key: SecretStr | None = Field(None, min_length=8)
+    mms: bool = False
 
     @property
     def number(self) -> str:
@@ -87,7 +91,7 @@ class Twilio:
     idempotent_send = False
     max_text = 1600
     max_text_unit: TextUnit = "characters"
-    shows = TEXT_ONLY
+    shows = Shows(image=True, only=twilio_fields.shown)
 
     def verify(self, request: RawRequest, credentials: TwilioCredentials, now: datetime) -> Verified | Rejected:
         theirs = request.headers.get("x-twilio-signature")
@@ -130,6 +134,7 @@ class Twilio:
                 fields,
                 account=payload.account,
                 number=credentials.number,
+                mms=credentials.mms,
                 request=verified.request,
                 verification=verified.verification,
             )
@@ -145,7 +150,8 @@ class Twilio:
         if len(reply.text) > self.max_text:
             return SendResult(outcome="invalid", code="too_long")
         prefix = WHATSAPP if reply.contact.startswith(WHATSAPP) else ""
-        said = {"To": reply.contact, "From": prefix + credentials.number, "Body": reply.text}
+        said = {"To": reply.contact, "From": prefix + credentials.number}
+        said |= {"MediaUrl": reply.image_url} if reply.image_url else {"Body": reply.text}
         pair = f"{credentials.account_sid}:{credentials.auth_token.get_secret_value()}"
         headers = {
             "authorization": "Basic " + b64encode(pair.encode("utf-8", "surrogatepass")).decode(),

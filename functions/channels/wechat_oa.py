@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
-from functions.channels.codecs import leased_send, strict_xml, wx_aes, wx_answers, wx_menus, wx_messages
+from functions.channels.codecs import leased_send, picture_card, strict_xml, wx_aes, wx_answers, wx_menus, wx_messages
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.codecs.wx_signature import sorted_sha1
@@ -82,7 +82,7 @@ class WechatOa:
     idempotent_send = False
     max_text = MAX_TEXT_BYTES
     max_text_unit: TextUnit = "bytes"
-    shows = Shows(buttons=10, button_title=20)
+    shows = Shows(image=True, buttons=10, button_title=20)
 
     def verify(self, request: RawRequest, credentials: WechatOaCredentials, now: datetime) -> Verified | Rejected:
         if request.method not in ("GET", "POST"):
@@ -227,7 +227,11 @@ def _reply_body(reply: OutgoingReply) -> bytes | None:
     if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
         return None
     # The vendor refuses \uXXXX (40033): characters go out as themselves, and those that JSON can only write so do not go at all.
-    said = wx_menus.links(text, reply.buttons) if reply.buttons else {"msgtype": "text", "text": {"content": text}}
+    said: dict[str, Any] = {"msgtype": "text", "text": {"content": text}}
+    if reply.image_url:
+        said = picture_card.news(reply.image_url)
+    elif reply.buttons:
+        said = wx_menus.links(text, reply.buttons)
     return _json({"touser": reply.contact, **said})
 
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.channels.codecs import json_fields, leased_send, wecom_api, wx_answers, wx_messages
+from functions.channels.codecs import json_fields, leased_send, picture_card, plain_form, wecom_api, wx_answers, wx_messages
 from functions.channels.codecs.wecom_callback import WecomCallback, WecomCredentials
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.contract import (
-    TEXT_ONLY,
     Credentials,
     HttpResult,
     Ignored,
@@ -25,12 +24,14 @@ from functions.channels.contract import (
     ParseResult,
     Payload,
     SendResult,
+    Shows,
     TextUnit,
 )
 from functions.common import keys
-from functions.common.message import Contact, ContactId, Message, ReplyWindow
+from functions.common.message import Contact, ContactId, Interactive, Message, ReplyWindow
 
 SEND = "/cgi-bin/message/send"
+CARD_TEXT = 112
 
 
 class WecomAppCredentials(WecomCredentials):
@@ -47,14 +48,15 @@ class Wecom(WecomCallback):
     idempotent_send = False
     max_text = wecom_api.MAX_TEXT_BYTES
     max_text_unit: TextUnit = "bytes"
-    shows = TEXT_ONLY
+    # A card's buttons are ten characters wide; more text than CARD_TEXT it would cut off.
+    shows = Shows(image=True, buttons=6, button_title=10, text_beside_buttons=3 * CARD_TEXT)
 
     def parse(self, payload: Payload) -> ParseResult:
         fields = _as_official_account(payload.body)
         if "MsgType" not in fields and "InfoType" in fields:  # to a third party's suite: a ticket, an authorisation
             return ParseResult(ignored=(Ignored(json_fields.loggable(fields["InfoType"])),))
         try:
-            said = wx_messages.said(fields)
+            said = _tap(fields) or wx_messages.said(fields)
             if said is None:
                 return ParseResult(ignored=(Ignored(wx_messages.event_name(fields)),))
             return ParseResult(messages=(_message(said, fields, payload),))
@@ -65,7 +67,7 @@ class Wecom(WecomCallback):
         text = wecom_api.sendable(reply.text)
         if text is None:
             return SendResult(outcome="invalid", code="too_long")
-        asked = {"touser": reply.contact, "msgtype": "text", "agentid": credentials.agent_id, "text": {"content": text}}
+        asked = {"touser": reply.contact, "agentid": credentials.agent_id, **_written(reply, text)}
 
         def post(token: str) -> SendResult:
             url = wecom_api.url(SEND, token, outbound)
@@ -74,6 +76,26 @@ class Wecom(WecomCallback):
         return leased_send.send(
             outbound, wecom_api.app(credentials), lambda: wecom_api.fetch_token(credentials, outbound), post
         )
+
+
+def _written(reply: OutgoingReply, text: str) -> dict[str, Any]:
+    """A text, a picture by its address, or a card with buttons, whose text is short."""
+    if reply.image_url:
+        return picture_card.news(reply.image_url)
+    if not reply.buttons or len(text) > CARD_TEXT:
+        return {"msgtype": "text", "text": {"content": plain_form.in_words(text, reply.buttons)}}
+    buttons = [{"text": title, "key": title} for title in reply.buttons]
+    # No two cards of an application may bear the same task id.
+    card = {"card_type": "button_interaction", "sub_title_text": text, "task_id": keys.short_hash(reply.key, size=16)}
+    return {"msgtype": "template_card", "template_card": {**card, "button_list": buttons}}
+
+
+def _tap(fields: Fields) -> Said | None:
+    """A tap on a button of a card of ours: its key is its title. https://developer.work.weixin.qq.com/document/path/90240"""
+    if fields.get("MsgType") != "event" or fields.get("Event") != "template_card_event":
+        return None
+    title = fields.get("EventKey", "")[: wx_messages.MAX_ID] or None
+    return Said(kind="interactive", interactive=Interactive(type="button", id=fields.get("TaskId"), title=title, payload=title))
 
 
 def _as_official_account(fields: Any) -> Fields:

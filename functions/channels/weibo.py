@@ -18,14 +18,13 @@ from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
 
-from functions.channels.codecs import json_fields, leased_send, strict_json, weibo_messages
+from functions.channels.codecs import json_fields, leased_send, picture_card, strict_json, weibo_messages
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.channels.codecs.platform_time import believable
 from functions.channels.codecs.weibo_messages import Said
 from functions.channels.codecs.wx_signature import sorted_sha1
 from functions.channels.contract import (
-    TEXT_ONLY,
     Credentials,
     HttpAnswer,
     HttpResult,
@@ -39,6 +38,7 @@ from functions.channels.contract import (
     RawRequest,
     Rejected,
     SendResult,
+    Shows,
     TextUnit,
     Verified,
 )
@@ -91,7 +91,7 @@ class Weibo:
     idempotent_send = False
     max_text = 300
     max_text_unit: TextUnit = "characters"
-    shows = TEXT_ONLY
+    shows = Shows(image=True)
 
     def verify(self, request: RawRequest, credentials: WeiboCredentials, now: datetime) -> Verified | Rejected:
         if request.method not in ("GET", "POST"):
@@ -145,8 +145,10 @@ class Weibo:
         said = {
             # In the body: a token in the URL would stand in the logs of whatever lies between.
             "access_token": token.get_secret_value(),
-            "type": "text",
-            "data": json.dumps({"text": reply.text}, ensure_ascii=False),
+            "type": "articles" if reply.image_url else "text",
+            "data": json.dumps(
+                picture_card.article(reply.image_url) if reply.image_url else {"text": reply.text}, ensure_ascii=False
+            ),
             "receiver_id": reply.contact,
         }
         url = f"{outbound.origin(API)}/2/messages/reply/biz.json"

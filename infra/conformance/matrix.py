@@ -70,7 +70,7 @@ def _row(channel: str, credentials: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"`{channel}`",
         ", ".join(evidence.receives),
-        _sends(message, adapter),
+        _sends(message, adapter, evidence.terms),
         "yes" if hasattr(simulator, "handshake") else "–",
         message.verification.scheme,
         "yes" if message.verification.body_signed else "no",
@@ -141,12 +141,13 @@ def _request(channel: str, webhook: Webhook, now: datetime) -> RawRequest:
     return RawRequest(webhook.method, path, query_pairs(webhook.query), webhook.query, headers, webhook.body, "192.0.2.1", now)
 
 
-def _sends(message: Message, adapter: Adapter) -> str:
+def _sends(message: Message, adapter: Adapter, terms: str) -> str:
     if message.reply.mode == "none":
         return "receives only"
     shows = ["text", *(["pictures"] if adapter.shows.image else [])]
     shows += [f"{adapter.shows.buttons} buttons"] if adapter.shows.buttons else []
-    return ", ".join(shows) + ("; by idempotency key" if adapter.idempotent_send else "")
+    said = ", ".join(shows) + (f" ({terms})" if terms else "")
+    return said + ("; by idempotency key" if adapter.idempotent_send else "")
 
 
 def _window(message: Message) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from functions.autoreply.delivery import Answer, parcels
 from functions.autoreply.outgoing import Outgoing
 from functions.channels import registry
+from functions.channels.codecs import plain_form
 from functions.channels.contract import Outbound, SendResult
 from functions.common import keys
 from functions.common.clock import Clock
@@ -167,9 +168,7 @@ class PeopleDesk:
         credentials = self._credentials(conversation)
         outbound = self.outbound(conversation.channel, action.reply_id)
         for parcel in parcels(asked.message, answer, adapter, mark="", reply_id=action.reply_id)[action.sent_parts :]:
-            result = adapter.send(parcel, credentials, outbound)
-            if result.outcome == "auth_expired":  # the adapter has dropped the token: the next one is new
-                result = adapter.send(parcel, credentials, outbound)
+            result = plain_form.send(adapter, parcel, credentials, outbound)
             if result.outcome not in TAKEN:
                 break
             action = replace(action, sent_parts=parcel.part + 1)

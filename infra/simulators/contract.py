@@ -128,3 +128,14 @@ def said_in(asked: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
         return None, ()
     titles = tuple(choice.get("click", choice)["content"] for choice in inner.get("list", ()))
     return inner.get("content", inner.get("head_content")), titles
+
+
+def picture_in(asked: Mapping[str, Any]) -> str | None:
+    """The picture of a news message as Tencent takes it: one article, with a title, an address and a picture; None for anything else."""
+    inner = asked.get("news")
+    articles = inner.get("articles") if isinstance(inner, dict) else None
+    if not isinstance(articles, list) or len(articles) != 1 or not isinstance(articles[0], dict):
+        return None
+    found = [articles[0].get(name) for name in ("title", "url", "picurl")]
+    whole = all(isinstance(each, str) and each for each in found) and len(str(found[0]).encode()) <= 128
+    return str(found[2]) if whole and str(found[2]).startswith(("http://", "https://")) else None

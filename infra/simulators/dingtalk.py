@@ -8,6 +8,7 @@ https://open.dingtalk.com/document/isvapp/receive-message
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from hashlib import sha256
 from hmac import digest as hmac_digest
 from itertools import count
 from typing import Any
+from urllib.parse import unquote
 
 from functions.common.clock import to_ms
 from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, utc_now
@@ -26,6 +28,8 @@ SESSION = "/robot/sendBySession"
 SESSION_LIFE = timedelta(minutes=90)
 MAX_BODY = 20_000
 PER_MINUTE = 20
+_PICTURE = re.compile(r"!\[[^\]]*\]\((https?://[^\s()]+)\)")
+_SAYS = re.compile(r"\[([^\]]+)\]\(dtmd://dingtalkclient/sendMessage\?content=([^\s()]+)\)")
 ROBOT = "$:LWCP_v1:$robot"
 
 Fields = dict[str, Any]
@@ -145,11 +149,12 @@ class DingtalkSimulator:
         lately = [sent for sent in self.outbox if self._now() - sent.at < timedelta(minutes=1)]
         if len(lately) >= PER_MINUTE:
             return refusal(130101)
-        text = _content(request.body)
-        if text is None:
+        said = _content(request.body)
+        if said is None:
             return refusal(40035)
+        text, titles, picture = said
         answered = request.headers.get("x-request-id")
-        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now(), titles, picture))
         return ApiAnswer(body=b'{"errcode":0,"errmsg":"ok"}')
 
     def _session(self, session: str) -> tuple[str, datetime]:
@@ -177,13 +182,22 @@ class DingtalkSimulator:
         }
 
 
-def _content(body: bytes) -> str | None:
+def _content(body: bytes) -> tuple[str, tuple[str, ...], str | None] | None:
+    """Words, buttons and picture of a text or of markdown, as a person sees them; None for what DingTalk would refuse."""
     try:
         asked = json.loads(body)
-        text = asked["text"]["content"] if asked["msgtype"] == "text" else None
+        text = asked["text"]["content"] if asked["msgtype"] == "text" else asked["markdown"]["text"]
+        titled = asked["msgtype"] == "text" or (asked["msgtype"] == "markdown" and bool(asked["markdown"]["title"]))
     except (ValueError, KeyError, TypeError):
         return None
-    return text if isinstance(text, str) and text else None
+    if not isinstance(text, str) or not text or not titled:
+        return None
+    if asked["msgtype"] == "text":
+        return text, (), None
+    picture = _PICTURE.fullmatch(text)
+    words = "\n".join(line for line in text.split("\n\n") if not _SAYS.fullmatch(line))
+    taps = tuple(match[1] for match in _SAYS.finditer(text) if unquote(match[2]) == match[1])
+    return ("", (), picture[1]) if picture else (words, taps, None)
 
 
 SIMULATOR = DingtalkSimulator

@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any
 
 from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, utc_now
+from infra.simulators.forms.feishu import Refused, said
 from infra.simulators.server import Failure
 
 TOKEN = "/open-apis/auth/v3/tenant_access_token/internal"
@@ -33,14 +34,6 @@ _NAMED = re.compile(r"om_([0-9a-z]+)_[0-9]+")
 def refusal(code: int, status: int = 400) -> ApiAnswer:
     """An error as Feishu's API words it; for `failures` too."""
     return ApiAnswer(status, json.dumps({"code": code, "msg": f"refused with {code}", "error": {"log_id": "log"}}).encode())
-
-
-class Refused(Exception):
-    """Feishu refuses a call with this code."""
-
-    def __init__(self, code: int, status: int = 400) -> None:
-        super().__init__(code)
-        self.code, self.status = code, status
 
 
 class FeishuSimulator:
@@ -131,6 +124,23 @@ class FeishuSimulator:
             "tenant_key": TENANT,
         }
         return self.webhook({"schema": "2.0", "header": header, "event": dict(event)}, at=at)
+
+    def tap(self, contact: str, card: str, value: Any, *, event: str | None = None, at: datetime | None = None) -> Webhook:
+        """A tap on a button of a card of ours: `value` is the button's."""
+        at, chat = at or self._now(), f"oc_{sha256(contact.encode()).hexdigest()[:32]}"
+        self._chats.setdefault(card, contact)
+        header = {
+            "event_id": event or f"tap-{next(self._ids)}",
+            "event_type": "card.action.trigger",
+            "create_time": str(int(at.timestamp() * 1_000_000)),
+            "token": self._credentials["verification_token"],
+            "app_id": self._credentials["app_id"],
+            "tenant_key": TENANT,
+        }
+        operator = {"tenant_key": TENANT, "open_id": contact, "union_id": f"on_{contact[3:]}"}
+        tapped = {"operator": operator, "token": "c-update", "action": {"value": value, "tag": "button"}, "host": "im_message"}
+        context = {"open_message_id": card, "open_chat_id": chat}
+        return self.webhook({"schema": "2.0", "header": header, "event": {**tapped, "context": context}}, at=at)
 
     def beside(self, contact: str) -> list[Webhook]:
         """Read, and taken back. Of what a bot itself says Feishu tells it nothing."""
@@ -232,7 +242,7 @@ class FeishuSimulator:
 
     def _reply(self, native_id: str, asked: Mapping[str, Any], answered: str | None) -> ApiAnswer:
         uuid, now = str(asked.get("uuid") or ""), self._now()
-        text = _text(asked)
+        text, titles = said(asked)
         if self.welcomes_strangers:
             # Our own ids of messages name the person; the vendor's do not, and the API is not told.
             named = _NAMED.fullmatch(native_id)
@@ -243,7 +253,7 @@ class FeishuSimulator:
         if not uuid or until <= now:
             sent = f"om_sent{next(self._ids)}"
             self._uuids[uuid] = (sent, now + UUID_LIFE)
-            self.outbox.append(Delivered(self.channel, self.account, self._chats[native_id], text, answered, now))
+            self.outbox.append(Delivered(self.channel, self.account, self._chats[native_id], text, answered, now, titles))
         return ApiAnswer(
             body=json.dumps({"code": 0, "msg": "success", "data": {"message_id": sent, "msg_type": "text"}}).encode()
         )
@@ -279,18 +289,6 @@ def _parsed(request: ApiRequest) -> dict[str, Any]:
     if len(request.body) > MAX_BODY:
         raise Refused(230025)  # longer than 150 KB
     return parsed
-
-
-def _text(asked: Mapping[str, Any]) -> str:
-    if asked.get("msg_type") != "text":  # the vendor takes other types too; this simulator does not
-        raise Refused(230001)
-    try:
-        text = json.loads(str(asked.get("content")))["text"]
-    except (ValueError, KeyError, TypeError):
-        raise Refused(230001) from None
-    if not isinstance(text, str) or not text:
-        raise Refused(230001)
-    return text
 
 
 SIMULATOR = FeishuSimulator

@@ -18,12 +18,12 @@ from typing import Any
 
 from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, utc_now
 from infra.simulators.delivery import Attempt
+from infra.simulators.forms.qq import Files, Refused, said
 from infra.simulators.server import Failure
 
 TOKEN = "/app/getAppAccessToken"
 BEIJING = timezone(timedelta(hours=8))
 TOKEN_LIFE, TOKEN_OVERLAP = timedelta(seconds=7200), timedelta(seconds=60)
-MAX_TEXT = 4000
 REPLIES = 5
 
 
@@ -39,14 +39,6 @@ class Heard:
     place: str
     until: datetime
     sequences: set[int] = field(default_factory=set)
-
-
-class Refused(Exception):
-    """QQ refuses a call with this code."""
-
-    def __init__(self, code: int, status: int = 400) -> None:
-        super().__init__(code)
-        self.code, self.status = code, status
 
 
 class QqSimulator:
@@ -65,6 +57,8 @@ class QqSimulator:
         self._ids = count(1)
         self._heard: dict[str, Heard] = {}
         self._tokens: dict[str, datetime] = {}
+        self._keyboard = bool(credentials.get("keyboard"))
+        self._files = Files()
 
     def person(self, number: int) -> str:
         """The openid of the number-th person."""
@@ -180,10 +174,12 @@ class QqSimulator:
             asked = _parsed(request.body)
             if request.path == TOKEN:
                 return self._give_token(asked)
-            place = request.path.removeprefix("/v2/").removesuffix("/messages")
-            if request.path != f"/v2/{place}/messages" or place.partition("/")[0] not in ("users", "groups"):
+            place, _, call = request.path.removeprefix("/v2/").rpartition("/")
+            if place.partition("/")[0] not in ("users", "groups") or call not in ("messages", "files"):
                 raise Refused(404, 404)
             self._check_token(request.headers.get("authorization", ""))
+            if call == "files":
+                return ApiAnswer(body=json.dumps(self._files.fetch(place, asked)).encode())
             return self._send(place, asked, request.headers.get("x-request-id"))
         except Refused as refused:
             return refusal(refused.code, refused.status)
@@ -208,18 +204,13 @@ class QqSimulator:
             raise Refused(11243, 401)
 
     def _send(self, place: str, asked: Mapping[str, Any], answered: str | None) -> ApiAnswer:
-        text, native_id, sequence = asked.get("content"), asked.get("msg_id"), asked.get("msg_seq", 1)
-        if asked.get("msg_type") != 0:  # the vendor takes other types too; this simulator does not
-            raise Refused(340069)
-        if not isinstance(text, str) or not text.strip():
-            raise Refused(50006)  # empty
-        if len(text) > MAX_TEXT:
-            raise Refused(40054007)
+        native_id, sequence = asked.get("msg_id"), asked.get("msg_seq", 1)
+        text, titles, picture = said(place, asked, self._files, keyboard=self._keyboard)
         if not native_id:
             raise Refused(40034105)  # nothing unprompted, since 2025-04-21
         self._use(str(native_id), place, sequence)
         contact = place.partition("/")[2]
-        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now(), titles, picture))
         now = self._now().astimezone(BEIJING).isoformat(timespec="seconds")
         return ApiAnswer(body=json.dumps({"id": f"ROBOT1.0_sent{next(self._ids)}!", "timestamp": now}).encode())
 

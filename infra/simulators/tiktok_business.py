@@ -23,6 +23,7 @@ SEND = "/open_api/v1.3/business/message/send/"
 REFRESH = "/open_api/v1.3/tt_user/oauth2/refresh_token/"
 WINDOW, REPLIES = timedelta(hours=48), 10
 TOKEN_LIFE = timedelta(days=1)
+MAX_TITLE, MAX_BUTTONS = 40, 3
 MAX_TEXT = 6000
 
 
@@ -183,15 +184,15 @@ class TiktokBusinessSimulator:
         said = json.loads(request.body)
         if not self._authorised(request.headers.get("access-token", "")):
             raise Refused(40105)
-        text = said["text"]["body"]
-        if (said["recipient_type"], said["message_type"]) != ("CONVERSATION", "TEXT") or not 0 < len(text) <= MAX_TEXT:
+        text, titles = _said(said)
+        if said["recipient_type"] != "CONVERSATION":
             raise Refused(40002)
         window = self._window(said["recipient"], request.headers.get("x-request-id"))
         if window.until < self._now() or not window.left:
             raise Refused(40064)
         window.left -= 1
         answered = request.headers.get("x-request-id")
-        self.outbox.append(Delivered(self.channel, self.account, window.contact, text, answered, self._now()))
+        self.outbox.append(Delivered(self.channel, self.account, window.contact, text, answered, self._now(), titles))
         return {"message": {"message_id": f"sent-{next(self._ids)}"}}
 
     def _window(self, conversation: str, answered: str | None) -> Window:
@@ -231,6 +232,19 @@ class TiktokBusinessSimulator:
 
     def _business(self) -> str:
         return str(self._credentials["business_id"])
+
+
+def _said(asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The words, and the answers of a card. The vendor takes other types too; this simulator does not."""
+    kind = asked["message_type"]
+    card = asked["template"] if kind == "TEMPLATE" else {}
+    text = card["title"] if card else asked["text"]["body"]
+    titles = tuple(button["title"] for button in card.get("buttons", ()))
+    answers = all(button["type"] == "REPLY" and 0 < len(button["title"]) <= 20 for button in card.get("buttons", ()))
+    fits = 0 < len(text) <= (MAX_TITLE if card else MAX_TEXT) and answers and (not card or 0 < len(titles) <= MAX_BUTTONS)
+    if kind not in ("TEXT", "TEMPLATE") or (card and card["type"] != "QA_BUTTON_CARD") or not fits:
+        raise Refused(40002)
+    return text, titles
 
 
 SIMULATOR: type[Simulator] = TiktokBusinessSimulator

@@ -27,6 +27,7 @@ WHATSAPP = "whatsapp:"
 WINDOW = timedelta(hours=24)
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MAX_BODY = 1600
+MEDIA_URL = re.compile(r"https?://[^/\s]+/\S*")
 PHONE = re.compile(r"(whatsapp:)?\+[1-9][0-9]{4,14}")
 # Twilio's default opt-out words, for SMS only: https://help.twilio.com/articles/223134027
 STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
@@ -55,6 +56,7 @@ class TwilioSimulator:
         self._sid: str = credentials["account_sid"]
         self._token: str = credentials["auth_token"]
         self._shared_key: str | None = credentials.get("shared_key")
+        self._mms = bool(credentials.get("mms"))
         self._number: str = credentials["from"].removeprefix(WHATSAPP)
         self._public_url: str = credentials["public_url"]
         self._now = now
@@ -178,18 +180,21 @@ class TwilioSimulator:
         refused = self._refused(fields)
         if refused:
             return refusal(400, *refused)
-        to, text = fields["To"], fields["Body"]
-        self.outbox.append(Delivered(self.channel, self.account, to, text, request.headers.get("x-request-id"), self._now()))
+        to, text, picture = fields["To"], fields.get("Body", ""), fields.get("MediaUrl")
+        answered = request.headers.get("x-request-id")
+        self.outbox.append(Delivered(self.channel, self.account, to, text, answered, self._now(), image_url=picture))
         return ApiAnswer(201, json.dumps(self._taken(fields)).encode())
 
     def _refused(self, fields: Mapping[str, str]) -> tuple[int, str] | None:
         """Twilio's code and words. 63016 is told at once here; Twilio may also tell it in a later status callback."""
         to, sender, text = (fields.get(name, "") for name in ("To", "From", "Body"))
-        heard = self._heard.get(to)
+        heard, picture = self._heard.get(to), fields.get("MediaUrl")
         checks = (
             (not to, 21604, "A 'To' phone number is required."),
             (not sender, 21603, "A 'From' phone number is required."),
-            (not text, 21602, "Message body is required."),
+            (not text and picture is None, 21602, "Message body is required."),
+            (picture is not None and not MEDIA_URL.fullmatch(picture), 21620, "Invalid media URL(s)."),
+            (bool(picture) and not to.startswith(WHATSAPP) and not self._mms, 21612, "'To' and 'From' cannot exchange media."),
             (not PHONE.fullmatch(to), 21211, f"Invalid 'To' Phone Number: {to}"),
             (sender.removeprefix(WHATSAPP) != self._number, 21606, "The 'From' phone number is not yours."),
             (to.startswith(WHATSAPP) != sender.startswith(WHATSAPP), 21910, "'From' and 'To' must be of the same channel."),
@@ -209,13 +214,13 @@ class TwilioSimulator:
             "sid": sid,
             "account_sid": self._sid,
             "api_version": "2010-04-01",
-            "body": fields["Body"],
+            "body": fields.get("Body", ""),
             "date_created": format_datetime(self._now()),
             "direction": "outbound-api",
             "error_code": None,
             "error_message": None,
             "from": fields["From"],
-            "num_media": "0",
+            "num_media": str(int("MediaUrl" in fields)),
             "num_segments": "1",
             "status": "queued",
             "to": fields["To"],

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from functions.channels.codecs import strict_xml, wx_aes
 from functions.channels.codecs.wx_signature import sorted_sha1
-from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, said_in, utc_now
+from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, picture_in, said_in, utc_now
 from infra.simulators.server import Failure
 from infra.simulators.wechat.windows import Refused, Windows
 
@@ -207,18 +207,23 @@ class WechatOaSimulator:
         self._check_token(request.query.get("access_token"))
         asked = _parsed(request.body)
         contact, (content, titles) = str(asked.get("touser", "")), said_in(asked)
-        if asked.get("msgtype") not in ("text", "msgmenu"):  # the vendor takes other types too; this simulator does not
+        picture = picture_in(asked)
+        if asked.get("msgtype") not in ("text", "msgmenu", "news"):  # the vendor takes other types too; this simulator does not
             raise Refused(40008)
         answered = request.headers.get("x-request-id")
         self._welcome(contact, answered)
         if not self._windows.knows(contact):
             raise Refused(40003)  # openid
-        if not isinstance(content, str) or not content:
+        if asked.get("msgtype") == "news":
+            content = ""
+            if picture is None:
+                raise Refused(44003)  # empty news data
+        elif not isinstance(content, str) or not content:
             raise Refused(44004)  # empty content
         if len(content.encode()) > MAX_TEXT_BYTES:
             raise Refused(45002)  # content too long
         self._windows.use(contact, self._now())
-        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles))
+        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles, picture))
         return {"errcode": 0, "errmsg": "ok"}
 
     def _check_token(self, token: str | None) -> None:

@@ -19,13 +19,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from functions.channels.codecs import strict_xml, wx_aes
 from functions.channels.codecs.wx_signature import sorted_sha1
-from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, utc_now
+from infra.simulators.contract import ApiAnswer, ApiRequest, Delivered, Now, Patience, Webhook, picture_in, utc_now
 from infra.simulators.server import Failure
 
 TOKEN = "/cgi-bin/gettoken"
 SEND = "/cgi-bin/message/send"
 TOKEN_LIFE = timedelta(seconds=7200)
 MAX_TEXT_BYTES = 2048
+_TASK = re.compile(r"[0-9A-Za-z_@-]{1,128}")
 _ESCAPE = re.compile(rb"(?<!\\)(\\\\)*\\u[0-9a-fA-F]{4}")
 
 Fields = dict[str, str | int]
@@ -150,9 +151,11 @@ class EncryptedCallbacks:
             raise Refused(40033)
         return asked
 
-    def _deliver(self, contact: str, content: str, request: ApiRequest, titles: tuple[str, ...] = ()) -> None:
+    def _deliver(
+        self, contact: str, content: str, request: ApiRequest, titles: tuple[str, ...] = (), picture: str | None = None
+    ) -> None:
         answered = request.headers.get("x-request-id")
-        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles))
+        self.outbox.append(Delivered(self.channel, self.account, contact, content, answered, self._now(), titles, picture))
 
 
 class WecomSimulator(EncryptedCallbacks):
@@ -161,6 +164,7 @@ class WecomSimulator(EncryptedCallbacks):
     def __init__(self, account: str, credentials: Mapping[str, Any], *, now: Now = utc_now) -> None:
         super().__init__(account, credentials, now=now)
         self._members: set[str] = set()
+        self._cards: set[str] = set()
         self._calls["POST", SEND] = self._send
 
     def person(self, number: int) -> str:
@@ -209,6 +213,12 @@ class WecomSimulator(EncryptedCallbacks):
         """A tap on an entry of the application's menu."""
         return self.event(contact, "click", key=key, at=at)
 
+    def tap(self, contact: str, title: str, *, task: str = "task", at: datetime | None = None) -> Webhook:
+        """A tap on a button of a card."""
+        at = at or self._now()
+        tapped: Fields = {"Event": "template_card_event", "EventKey": title, "TaskId": task, "CardType": "button_interaction"}
+        return self.post(self._head(contact, "event", at) | tapped | {"ResponseCode": "response-code"}, at)
+
     def beside(self, contact: str) -> list[Webhook]:
         """Opened, and a finished job. WeCom tells an application neither what is read nor what it said itself."""
         at = self._now()
@@ -243,20 +253,42 @@ class WecomSimulator(EncryptedCallbacks):
 
     def _send(self, request: ApiRequest) -> dict[str, Any]:
         asked = self._checked(request)
-        if asked.get("msgtype") != "text":  # the vendor takes other types too; this simulator does not
-            raise Refused(40008)
         if asked.get("agentid") != self._credentials["agent_id"]:
             raise Refused(40056)
-        text = asked.get("text")
-        content = text.get("content") if isinstance(text, dict) else None
-        if not isinstance(content, str) or not content:
-            raise Refused(44004)
+        content, titles, picture = self._said(asked)
         contact = str(asked.get("touser", ""))
         if contact not in self._members and not self.welcomes_strangers:
             return {"invaliduser": contact}
         # The vendor cuts off what is too long, and says nothing.
-        self._deliver(contact, content.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore"), request)
+        self._deliver(contact, content.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore"), request, titles, picture)
         return {"msgid": f"msg-{next(self._ids)}"}
+
+    def _said(self, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str | None]:
+        """The words, the buttons, the picture. The vendor takes other types too; this simulator does not."""
+        kind, inner = asked.get("msgtype"), asked.get(str(asked.get("msgtype")))
+        if kind == "news":
+            picture = picture_in(asked)
+            if picture is None:
+                raise Refused(44003)
+            return "", (), picture
+        if kind == "template_card" and isinstance(inner, dict):
+            return *self._card(inner), None
+        content = inner.get("content") if kind == "text" and isinstance(inner, dict) else None
+        if kind != "text":
+            raise Refused(40008)
+        if not isinstance(content, str) or not content:
+            raise Refused(44004)
+        return content, (), None
+
+    def _card(self, card: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+        task, text = str(card.get("task_id") or ""), card.get("sub_title_text")
+        titles = tuple(str(button.get("text") or "") for button in card.get("button_list", ()) if button.get("key"))
+        if card.get("card_type") != "button_interaction" or not isinstance(text, str) or not 0 < len(text) <= 112:
+            raise Refused(42014)
+        if not _TASK.fullmatch(task) or task in self._cards or not 0 < len(titles) <= 6 or not all(titles):
+            raise Refused(42014)
+        self._cards.add(task)
+        return text, titles
 
 
 def digest(*parts: str) -> str:

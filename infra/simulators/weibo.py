@@ -166,14 +166,20 @@ class WeiboSimulator:
     def _reply(self, asked: Mapping[str, str], answered: str | None) -> ApiAnswer:
         if not self._access_token or asked.get("access_token") != self._access_token:
             raise Refused(21332)  # invalid access token
-        contact, text = asked.get("receiver_id", ""), _text(asked)
+        contact, (text, picture) = asked.get("receiver_id", ""), _said(asked)
         if not contact.isdecimal():
             raise Refused(10017)  # parameter's value invalid
         if self.welcomes_strangers:
             self._windows.setdefault(contact, Window(self._now() + WINDOW, None))
         self._use_window(contact)
-        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now()))
-        said = {"result": True, "sender_id": int(self._uid), "receiver_id": int(contact), "type": "text", "data": asked["data"]}
+        self.outbox.append(Delivered(self.channel, self.account, contact, text, answered, self._now(), image_url=picture))
+        said = {
+            "result": True,
+            "sender_id": int(self._uid),
+            "receiver_id": int(contact),
+            "type": asked["type"],
+            "data": asked["data"],
+        }
         return ApiAnswer(body=json.dumps(said).encode())
 
     def _use_window(self, contact: str) -> None:
@@ -209,16 +215,25 @@ def _written(at: datetime) -> str:
     return f"{_DAYS[there.weekday()]} {_MONTHS[there.month - 1]} {there:%d %H:%M:%S} +0800 {there:%Y}"
 
 
-def _text(asked: Mapping[str, str]) -> str:
-    if asked.get("type") != "text":  # the vendor takes articles and positions too; this simulator does not
-        raise Refused(10017)
+def _said(asked: Mapping[str, str]) -> tuple[str, str | None]:
+    """The text, or the picture of an article. The vendor takes positions too; this simulator does not."""
     try:
-        text = json.loads(asked.get("data", ""))["text"]
+        data = json.loads(asked.get("data", ""))
+        if asked.get("type") == "articles":
+            return "", _picture(data["articles"])
+        text = data["text"] if asked.get("type") == "text" else None
     except (ValueError, KeyError, TypeError):
         raise Refused(10017) from None
     if not isinstance(text, str) or not text or len(text) > MAX_TEXT:
         raise Refused(10017)
-    return text
+    return text, None
+
+
+def _picture(articles: list[Mapping[str, Any]]) -> str:
+    names = ("display_name", "summary", "image", "url")
+    if len(articles) != 1 or not all(isinstance(articles[0][name], str) and articles[0][name] for name in names):
+        raise Refused(10017)
+    return str(articles[0]["image"])
 
 
 SIMULATOR = WeiboSimulator

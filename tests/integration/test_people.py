@@ -212,10 +212,15 @@ def test_buttons_and_a_picture_go_out_as_the_platform_has_them_or_as_words(house
     assert postroom(house, "conversation", "reply", shown, "您要哪一种?", *more) == "sent"
     text, picture = house.platforms.outbox[-2:]
     assert (text.text, text.buttons, picture.image_url) == ("您要哪一种?", ("退货", "换货"), "https://shop.example/size.png")
-    in_words = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
-    assert postroom(house, "conversation", "reply", in_words, "您要哪一种?", *more) == "sent"
-    menu = house.platforms.outbox[-1]
-    assert (menu.text, menu.buttons) == ("您要哪一种?\nhttps://shop.example/size.png", ("退货", "换货"))
+    menu = hear(house, "openid1", "我想谈谈代理合作", channel="wechat_oa", native_id="7001")
+    assert postroom(house, "conversation", "reply", menu, "您要哪一种?", *more) == "sent"
+    text, picture = house.platforms.outbox[-2:]
+    assert (text.text, text.buttons, picture.image_url) == ("您要哪一种?", ("退货", "换货"), "https://shop.example/size.png")
+    many = [word for number in range(11) for word in ("--button", f"第{number}种")]
+    in_words = hear(house, "openid2", "我想谈谈代理合作", channel="wechat_oa", native_id="7002")
+    assert postroom(house, "conversation", "reply", in_words, "您要哪一种?", *many, "--anyway") == "sent"
+    words = house.platforms.outbox[-1]
+    assert words.buttons == () and words.text.endswith("\n11. 第10种")
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,50 @@ class TestButtons:
         assert '"buttons":["退货","换货"]'.encode() in desk.platform.bodies[0]
 
 
+class TestRefusedForms:
+    NO, YES = HttpResult(400, {}, b"{}"), HttpResult(202, {}, b"{}")
+
+    def test_buttons_that_are_refused_go_out_in_words_in_the_same_try(self) -> None:
+        of = asked("generic", "choice")
+        desk = desk_for(of)
+        desk.platform.answers = [self.NO, self.YES]
+        answer(of, desk.desk)
+        first, again = desk.platform.bodies
+        assert b'"buttons"' in first and b'"buttons"' not in again
+        assert "1. 退货\\n2. 换货".encode() in again
+        record = desk.record(of)
+        assert (record.state, record.attempts, record.buttons) == ("sent", 1, ("退货", "换货"))
+
+    def test_after_a_try_of_unknown_fate_a_refusal_is_no_reason_to_say_it_in_words(self) -> None:
+        of = asked("generic", "choice")
+        desk = desk_for(of)
+        desk.platform.answers = [NoAnswer(), self.NO]
+        with pytest.raises(ReplyPostponed):
+            answer(of, desk.desk)
+        answer(of, desk.desk)
+        assert len(desk.platform.bodies) == 2
+        assert desk.record(of).state == "unknown" and desk.problems(of) == ("reply_unknown",)
+
+    def test_a_process_that_dies_between_the_two_leaves_no_second_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        of = asked("generic", "choice")
+        desk = desk_for(of)
+        ask, asked_for = desk.platform.request, list[bytes]()
+
+        def request(method: str, url: str, **rest: Any) -> HttpResult:
+            asked_for.append(rest["body"])
+            if len(asked_for) == 2:
+                raise SystemExit
+            return ask(method, url, **rest)
+
+        monkeypatch.setattr(desk.platform, "request", request)
+        desk.platform.answers = [self.NO, self.NO]
+        with pytest.raises(SystemExit):
+            answer(of, desk.desk)
+        answer(of, desk.desk)
+        assert desk.record(of).state == "unknown", "the words may have left as the process died: nobody can say"
+        assert [b'"buttons"' in body for body in asked_for] == [True, False, True]
+
+
 class TestReceiveOnly:
     def test_an_account_that_may_not_send_is_never_asked_to(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(TWILIO, "receive_only", True)

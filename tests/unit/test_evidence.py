@@ -64,3 +64,14 @@ def test_every_channel_has_a_page_that_says_how_to_set_it_up_and_what_vouches_fo
     assert f"/webhooks/{channel}/" in page or f"postroom/<stage>/channels/{channel}/" in page
     assert "## Verified against" in page
     assert f"[{channel}](channels/{channel}.md)" in (ROOT / "docs" / "channels.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("channel", registry.names())
+def test_why_a_picture_or_a_button_goes_in_words_is_said(channel):
+    shows, terms = registry.adapter(channel).shows, EVIDENCE[channel].terms
+    if channel != "email" and (not shows.image or not shows.buttons or shows.only):
+        assert terms, channel
+    row = next(
+        line for line in (ROOT / "docs" / "channels.md").read_text(encoding="utf-8").splitlines() if f"| `{channel}` |" in line
+    )
+    assert terms in row

@@ -503,7 +503,7 @@ def test_the_simulated_api_refuses_what_qq_refuses() -> None:
 
     assert code(content="x" * 4001) == 40054007
     assert code(content=" ") == 50006
-    assert code(msg_type=7) == 340069
+    assert code(msg_type=3) == 340069
     assert code(msg_id=None) == 40034105
     assert code(msg_id="never") == 40034024
     assert code(path=f"/v2/groups/{GROUP}/messages") == 40034024

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from functions.channels.codecs import json_fields, strict_json
 from functions.channels.codecs.json_fields import Fields, FieldUnreadable
 from functions.common.errors import MalformedPayload
-from functions.common.message import Attachment, Kind, Location, Sticker
+from functions.common.message import Attachment, Interactive, Kind, Location, Sticker
 
 V2_MESSAGE = "im.message.receive_v1"
 V1_MESSAGE = "message"
+# A tap on a button of a card of ours: https://open.feishu.cn/document/feishu-cards/card-callback-communication
+V2_TAP = "card.action.trigger"
+MESSAGES = frozenset({V1_MESSAGE, V2_MESSAGE, V2_TAP})
 _V1_TYPES = {"private": "p2p"}
 
 
@@ -43,6 +46,7 @@ class Said:
     attachments: tuple[Attachment, ...] = ()
     location: Location | None = None
     sticker: Sticker | None = None
+    interactive: Interactive | None = None
     raw_kind: str | None = None
 
 
@@ -79,6 +83,9 @@ def mentions(message: Fields) -> tuple[str, ...]:
 def _version_2(fields: Fields, inner: Fields) -> Event:
     header, sender = json_fields.table(fields, "header"), json_fields.table(inner, "sender")
     kind = json_fields.loggable(header.get("event_type"))
+    if kind == V2_TAP:
+        sender = {"sender_type": "user", "sender_id": inner.get("operator")}
+        inner = {"message": _tap(header, inner)}
     return Event(
         kind=kind,
         event_id=json_fields.optional_id(header, "event_id"),
@@ -86,8 +93,23 @@ def _version_2(fields: Fields, inner: Fields) -> Event:
         tenant=json_fields.optional_id(header, "tenant_key"),
         sender_type=json_fields.loggable(sender.get("sender_type")),
         sender=json_fields.table(sender, "sender_id"),
-        message=json_fields.table(inner, "message") if kind == V2_MESSAGE else {},
+        message=json_fields.table(inner, "message") if kind in MESSAGES else {},
     )
+
+
+def _tap(header: Fields, inner: Fields) -> Fields:
+    """A tap in the words of a message. It has none of its own: what it answers, and what is answered, is the card. Its time is in µs."""
+    context, value = json_fields.table(inner, "context"), json_fields.table(json_fields.table(inner, "action"), "value")
+    at, card = json_fields.optional_id(header, "create_time"), json_fields.optional_id(context, "open_message_id")
+    return {
+        "message_id": card,
+        "parent_id": card,
+        "chat_id": context.get("open_chat_id"),
+        "chat_type": "group" if value.get("chat") == "group" else "p2p",
+        "create_time": at[:-3] if at and len(at) == 16 else at,
+        "message_type": V2_TAP,
+        "content": value,
+    }
 
 
 def _version_1(fields: Fields, inner: Fields) -> Event:
@@ -207,6 +229,11 @@ def _location(content: Fields, _names: Mapping[str, str]) -> Said:
     return Said(kind="location", location=Location(lat=lat, lon=lon, label=json_fields.text(content, "name", 300)))
 
 
+def _tapped(content: Fields, _names: Mapping[str, str]) -> Said:
+    title = json_fields.text(content, "say", 100)
+    return Said(kind="interactive", interactive=Interactive(type="button", title=title, payload=title))
+
+
 def _contact(_content: Fields, _names: Mapping[str, str]) -> Said:
     return Said(kind="contact", raw_kind="share_user")
 
@@ -221,4 +248,5 @@ _READERS: dict[str, Callable[[Fields, Mapping[str, str]], Said]] = {
     "sticker": _sticker,
     "location": _location,
     "share_user": _contact,
+    V2_TAP: _tapped,
 }

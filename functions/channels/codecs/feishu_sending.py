@@ -14,11 +14,15 @@ from zlib import crc32
 
 from functions.channels.codecs import json_fields, leased_send, strict_json
 from functions.channels.codecs.json_fields import Fields
-from functions.channels.contract import AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult
+from functions.channels.contract import TEXT_ONLY, AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult, Shows
 from functions.common.errors import MalformedPayload
+from functions.common.message import Message
 
 JSON = "application/json; charset=utf-8"
 UUID_LENGTH = 50
+CARDS = "cards"
+# A card may have 30 KB, as JSON.
+SHOWS = Shows(buttons=10, button_title=20, text_beside_buttons=6000)
 RETRY_AFTER = 5.0  # seconds, where the answer names none
 
 # A text may name people by <at user_id="…">: a reply of ours never does.
@@ -49,8 +53,31 @@ def post(outbound: Outbound, origin: str, token: str, reply: OutgoingReply, text
     """Answer the message. Requests with the same uuid succeed at most once within an hour."""
     url = f"{origin}/open-apis/im/v1/messages/{quote(reply.native_id or '', safe='', errors='replace')}/reply"
     headers = {"content-type": JSON, "authorization": f"Bearer {token}"}
-    body = _json({"content": _json({"text": text}), "msg_type": "text", "uuid": _uuid(reply)})
+    kind, content = ("interactive", _card(reply, text)) if reply.buttons else ("text", {"text": text})
+    body = _json({"content": _json(content), "msg_type": kind, "uuid": _uuid(reply)})
     return leased_send.post(outbound, url, headers, body.encode("utf-8", "replace"), _result)
+
+
+def shown(message: Message) -> Shows:
+    """Buttons where the account says that taps on cards are called back. A picture would have to be uploaded."""
+    return SHOWS if (message.reply.token or "").startswith(CARDS) else TEXT_ONLY
+
+
+def _card(reply: OutgoingReply, text: str) -> dict[str, Any]:
+    """https://open.feishu.cn/document/feishu-cards/card-json-structure"""
+    # It comes back with the tap, which does not say what kind of conversation the card stands in.
+    where = "group" if reply.token == f"{CARDS} group" else "p2p"
+    buttons = [
+        {
+            "tag": "button",
+            "text": {"tag": "plain_text", "content": title},
+            "type": "default",
+            "value": {"say": title, "chat": where},
+        }
+        for title in reply.buttons
+    ]
+    words = {"tag": "div", "text": {"tag": "plain_text", "content": text}}
+    return {"config": {"wide_screen_mode": True}, "elements": [words, {"tag": "action", "actions": buttons}]}
 
 
 def fetch_token(outbound: Outbound, origin: str, app_id: str, app_secret: str) -> AccessToken:

@@ -14,6 +14,7 @@ from functions.channels.codecs.json_fields import Fields, loggable, optional_id,
 from functions.common.message import Attachment, Interactive, Kind, Link, Referral, ReplyTo
 
 ARRIVED = "im_referral_msg"
+CARD_TITLE = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,9 @@ def said(content: Fields) -> Said:
     """The content; `FieldUnreadable` when a picture has no id."""
     kind, quoted = loggable(content.get("type")), _quoted(content)
     if kind == "text":
-        return Said(kind="text", text=json_fields.text(table(content, "text"), "body"), reply_to=quoted)
+        return Said(
+            kind="text", text=json_fields.text(table(content, "text"), "body"), interactive=_tap(content), reply_to=quoted
+        )
     if kind == "image":
         picture = Attachment(kind="image", media_id=required_id(table(content, "image"), "media_id"), needs_download=True)
         return Said(kind="image", attachments=(picture,), reply_to=quoted)
@@ -58,9 +61,23 @@ def arrival(content: Fields) -> Said | None:
     return Said(kind="interactive", interactive=Interactive(type="postback", id=ARRIVED), referral=found)
 
 
+def written(text: str, buttons: tuple[str, ...]) -> Fields:
+    """A text, or a question with its answers to tap on."""
+    if not buttons:
+        return {"message_type": "TEXT", "text": {"body": text}}
+    answers = [{"type": "REPLY", "title": title, "id": title} for title in buttons]
+    return {"message_type": "TEMPLATE", "template": {"type": "QA_BUTTON_CARD", "title": text, "buttons": answers}}
+
+
 def name(content: Fields) -> str | None:
     """The person's user name."""
     return json_fields.text(content, "from", 200)
+
+
+def _tap(content: Fields) -> Interactive | None:
+    """Which button of a card of ours was tapped: the tap itself says its title."""
+    tapped = optional_id(table(content, "reply_source_payload"), "reply_source_unique_id")
+    return Interactive(type="button", id=tapped, payload=tapped) if tapped else None
 
 
 def _quoted(content: Fields) -> ReplyTo | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from functions.channels.contract import Ignored, RawRequest
+from functions.channels.contract import TEXT_ONLY, Ignored, RawRequest, Shows
 from functions.common import keys
 from functions.common.errors import MalformedPayload
 from functions.common.message import (
@@ -28,6 +28,7 @@ from functions.common.message import (
 )
 
 WHATSAPP = "whatsapp:"
+MMS = "mms"
 WHATSAPP_WINDOW = timedelta(hours=24)  # https://www.twilio.com/docs/api/errors/63016
 MAX_TEXT = 65_536
 MAX_MEDIA = 10
@@ -56,7 +57,15 @@ def ignored(fields: Fields, number: str) -> Ignored | None:
     return None
 
 
-def message(fields: Fields, *, account: str, number: str, request: RawRequest, verification: Verification) -> Message:
+def shown(message: Message) -> Shows:
+    """Pictures to WhatsApp, and by MMS where the account says that its number sends them. Buttons need a template that was approved."""
+    takes = message.contact.primary.startswith(WHATSAPP) or message.reply.token == MMS
+    return Shows(image=True) if takes else TEXT_ONLY
+
+
+def message(
+    fields: Fields, *, account: str, number: str, mms: bool, request: RawRequest, verification: Verification
+) -> Message:
     """The message. Twilio says nothing of when it was sent."""
     sender, sid, text = fields.get("From"), native_id(fields), fields.get("Body") or None
     if not sid or len(sid) > 64:
@@ -87,7 +96,7 @@ def message(fields: Fields, *, account: str, number: str, request: RawRequest, v
         referral=_referral(fields),
         time_precision="none",
         received_at=request.received_at,
-        reply=_reply_window(sender, request.received_at),
+        reply=_reply_window(sender, request.received_at, mms),
         verification=verification,
     )
 
@@ -108,11 +117,11 @@ def _contact(fields: Fields, sender: str, number: str) -> Contact:
     )
 
 
-def _reply_window(sender: str, received_at: datetime) -> ReplyWindow:
+def _reply_window(sender: str, received_at: datetime, mms: bool) -> ReplyWindow:
     if sender.startswith(WHATSAPP):
         return ReplyWindow(mode="window", expires_at=received_at + WHATSAPP_WINDOW)
     # Messenger and RCS have senders of their own, which are not our number.
-    return ReplyWindow(mode="none" if ":" in sender else "open")
+    return ReplyWindow(mode="none") if ":" in sender else ReplyWindow(mode="open", token=MMS if mms else None)
 
 
 def _kind(
