@@ -17,6 +17,7 @@ METRICS: dict[str, str] = {
     "Pulled": "items in pages that were pulled: each is Enqueued, Ignored or Malformed",
     "Ignored": "items that need nothing from us: receipts, echoes, follow events",
     "Malformed": "verified items that could not be read",
+    "Unreadable": "verified webhooks in which nothing could be read: answered 400, so that the platform sends them again",
     "Rejected": "webhooks refused before anything was read",
     "QueueFailed": "webhooks answered 503 because the inbound queue did not take them",
     "Handshakes": "verification calls of a platform's console",

@@ -82,7 +82,7 @@ def _accept(adapter: Adapter, account: str, verified: Verified, counter: Counter
     except MalformedPayload as fault:
         counter.telemetry.error("malformed", fault, channel=channel, account=account)
         counter.telemetry.count({"Verified": 1, "Malformed": 1}, channel=channel)
-        return MALFORMED
+        return _unreadable(counter)
     if greeting:
         counter.telemetry.count({"Handshakes": 1}, channel=channel)
         counter.telemetry.info("handshake", channel=channel, account=account)
@@ -102,8 +102,18 @@ def _hand_on(adapter: Adapter, payload: Payload, result: ParseResult, counter: C
         return TRY_AGAIN
     _account(result, payload, counter, channel)
     if result.errors and not (result.messages or result.ignored or result.pulls):
-        return MALFORMED
+        return _unreadable(counter)
     return adapter.acknowledge(payload, result)
+
+
+def _unreadable(counter: Counter) -> HttpAnswer:
+    """The platform's own webhook, and nothing in it that we can read: it is told so, and keeps it.
+
+    A yes would lose it: nothing of it is in the queue. Asked again over hours or days, as most platforms do, it may meet a release that
+    reads it; somebody is told at once.
+    """
+    counter.telemetry.count({"Unreadable": 1})
+    return MALFORMED
 
 
 def _account(result: ParseResult, payload: Payload, counter: Counter, channel: str) -> None:

@@ -19,6 +19,9 @@ from tests.fakes.simulated_platform import NOW
 
 PLACES = [(channel, account) for channel in sorted(ACCOUNTS) for account in ACCOUNTS[channel]]
 
+# What stands on a button that was tapped, where a tap is an event of its own.
+TAPS: dict[str, tuple[Any, ...]] = {"wecom": ("退货",), "feishu": ("om_1", {"say": "退货", "chat": "group"})}
+
 
 class Desk:
     """One account of a channel with its simulator."""
@@ -43,7 +46,8 @@ class Desk:
             else None
         )
         odd = self.simulator.unknown(person) if hasattr(self.simulator, "unknown") else None
-        return [found for found in (self.text(), batch, odd) if found is not None]
+        tap = self.simulator.tap(person, *TAPS[self.channel]) if self.channel in TAPS else None
+        return [found for found in (self.text(), batch, odd, tap) if found is not None]
 
     def request(self, webhook: Webhook, **changes: Any) -> RawRequest:
         headers = {name.lower(): value for name, value in webhook.headers.items()}

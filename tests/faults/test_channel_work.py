@@ -169,6 +169,18 @@ def test_the_largest_body_of_any_shape_costs_a_bounded_number_of_lines_and_bytes
     assert fed.count <= MOST_BYTES
 
 
+@every
+@pytest.mark.parametrize("shape", WORST)
+def test_so_does_verifying_it_whoever_sent_it(place, shape):
+    desk = Desk(place)
+    genuine = desk.text()
+    request = desk.request(genuine, body=largest(shape))
+    desk.verified(genuine)  # imports
+    with counted() as fed:
+        assert lines(lambda: desk.adapter.verify(request, desk.credentials, NOW)) <= MOST_LINES
+    assert fed.count <= MOST_BYTES
+
+
 @pytest.mark.parametrize("begin", [b"{", b"["])
 def test_more_objects_and_lists_than_any_batch_has_are_refused_before_they_are_read(begin):
     end = b"}" if begin == b"{" else b"]"

@@ -104,12 +104,14 @@ def test_one_bad_item_spares_its_siblings_and_everything_is_counted(counter: Any
 def test_a_webhook_of_bad_items_only_is_400(counter: Any) -> None:
     answer = service.receive("generic", "demo", webhook({"messages": [{}, {}]}), counter)
     assert answer.status == 400 and counter.telemetry.counts["Malformed"] == 2
+    assert counter.telemetry.counts["Unreadable"] == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{", b"[]", b"null", b"NaN", b'{"a":' * 5000, b'{"messages":{}}', b'"x"'])
 def test_a_signed_body_of_the_wrong_shape_is_400_and_nothing_is_enqueued(counter: Any, body: bytes) -> None:
     assert service.receive("generic", "demo", webhook(body), counter).status == 400
     assert counter.queue.entries == [] and counter.telemetry.counts["Malformed"] == 1
+    assert counter.telemetry.counts["Unreadable"] == 1
 
 
 def test_both_secrets_are_valid_while_they_are_rotated(counter: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Emphasis, code, headings, quotes, links and pictures, tables; lists, rules and underlined headings; code by indentation.
-_ACTIVE = re.compile(r"[*_`#<>\[\]|~\\]|^\s*(?:[-+=]|[0-9]+[.)]\s)|^ {4}", re.MULTILINE)
+_ACTIVE = re.compile(r"[*_`#<>\[\]|~\\]|^[ \t]{0,9}(?:[-+=]|[0-9]{1,9}[.)]\s)|^(?: {4}|\t)", re.MULTILINE)
 
 
 def reads_as_itself(*texts: str) -> bool:
