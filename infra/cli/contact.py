@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from functions.common.dynamo_store import DynamoStore
     from functions.common.store import Conversation
 
+    Change = Callable[[Conversation], Conversation]
+
 contact = typer.Typer(
     help="Tell machines that a person answers a contact, or that a contact gets no machine's answer.", no_args_is_help=True
 )
@@ -41,29 +43,29 @@ def answered(which: Which, *, table: TableName, by: By, shards: Shards = 4, why:
     """A person answers: machines keep out for `takeover_minutes`. Say it with each answer that is given elsewhere."""
     from functions.common.clock import system_clock
 
-    now = system_clock()
-    with one_line():
-        act = Act(action="answered", by=by, reason=why)
-        conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, person_at=now))
-    say({"conversation": conv, "action": act.action}, f"{conv}: a person answers", as_json=as_json)
+    act, now = Act(action="answered", by=by, reason=why), system_clock()
+    _done(act, which, (table, shards), "a person answers", lambda before: replace(before, person_at=now), as_json=as_json)
 
 
 @contact.command()
 def block(which: Which, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """No machine answers the contact any more."""
-    with one_line():
-        act = Act(action="block", by=by, reason=why)
-        conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, blocked=True))
-    say({"conversation": conv, "action": act.action}, f"{conv}: blocked", as_json=as_json)
+    act = Act(action="block", by=by, reason=why)
+    _done(act, which, (table, shards), "blocked", lambda before: replace(before, blocked=True), as_json=as_json)
 
 
 @contact.command()
 def unblock(which: Which, *, table: TableName, by: By, shards: Shards = 4, why: Why = "", as_json: Json = False) -> None:
     """Machines may answer the contact again."""
+    act = Act(action="unblock", by=by, reason=why)
+    _done(act, which, (table, shards), "no longer blocked", lambda before: replace(before, blocked=False), as_json=as_json)
+
+
+def _done(act: Act, which: str, where: tuple[str, int], now: str, change: Change, *, as_json: bool) -> None:
+    """Carry the act out, and say how things stand with the conversation now."""
     with one_line():
-        act = Act(action="unblock", by=by, reason=why)
-        conv = _carry_out(act, which, _store(table, shards), lambda before: replace(before, blocked=False))
-    say({"conversation": conv, "action": act.action}, f"{conv}: no longer blocked", as_json=as_json)
+        conv = _carry_out(act, which, _store(*where), change)
+    say({"conversation": conv, "action": act.action}, f"{conv}: {now}", as_json=as_json)
 
 
 def _store(table: str, shards: int) -> DynamoStore:
@@ -72,7 +74,7 @@ def _store(table: str, shards: int) -> DynamoStore:
     return DynamoStore(table_of(table), shards=shards)
 
 
-def _carry_out(act: Act, which: str, store: DynamoStore, change: Callable[[Conversation], Conversation]) -> str:
+def _carry_out(act: Act, which: str, store: DynamoStore, change: Change) -> str:
     """Change the conversation, with who did it and why on record first; its key."""
     from functions.common import keys
     from functions.common.clock import system_clock, to_iso, to_ms

@@ -16,6 +16,7 @@ from functions.common.wire import read_inbound
 from functions.ingest import service
 from functions.ingest.gateway_event import gateway_response, query_pairs, raw_request
 from functions.ingest.replay import CAPACITY, ReplayMemory
+from tests.fakes.reply_desk import Heard
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 OLD, NEW = (GenericCredentials(secret="whsec_" + letter * 32) for letter in "AB")
@@ -45,24 +46,6 @@ class FakeCredentials:
         return self.known
 
 
-class FakeTelemetry:
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.lines: list[tuple[str, dict[str, Any]]] = []
-
-    def info(self, outcome: str, **keys: Any) -> None:
-        self.lines.append((outcome, keys))
-
-    warning = info
-
-    def error(self, outcome: str, fault: BaseException, **keys: Any) -> None:
-        self.lines.append((outcome, keys))
-
-    def count(self, counts: dict[str, int], **dimensions: str) -> None:
-        for name, value in counts.items():
-            self.counts[name] = self.counts.get(name, 0) + value
-
-
 @pytest.fixture
 def counter() -> Any:
     return service.Counter(
@@ -71,7 +54,7 @@ def counter() -> Any:
         pulls=FakeQueue(),  # type: ignore[arg-type]
         replays=ReplayMemory(),
         clock=lambda: NOW,
-        telemetry=FakeTelemetry(),  # type: ignore[arg-type]
+        telemetry=Heard(),  # type: ignore[arg-type]
     )
 
 
