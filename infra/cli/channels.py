@@ -59,8 +59,10 @@ def test(
     from rich.console import Console
     from urllib3 import PoolManager
 
+    from functions.channels.registry import ChannelUnknown
     from infra.conformance.address import AddressUnreachable, address
     from infra.local.accounts import read_accounts
+    from infra.simulators.custom import UnknownForm
     from infra.simulators.registry import simulator_class
 
     accounts = read_accounts(credentials)
@@ -76,6 +78,10 @@ def test(
                 seen += _tested(console, simulator, address(http, url, name, account, simulator.patience.timeout))
             except AddressUnreachable as problem:
                 sys.exit(f"postroom: {problem}")
+            except ChannelUnknown:
+                sys.exit(f"postroom: {name} has no simulator to play the platform (infra/simulators/{name}.py)")
+            except UnknownForm as form:
+                sys.exit(f"postroom: {name}/{account}: only the platform can sign by {form}; send what it sends")
     if len(chosen) > 1:
         console.print(f"{len(chosen)} channels: {', '.join(f'{count} {outcome}' for outcome, count in sorted(seen.items()))}")
     if seen["failed"]:

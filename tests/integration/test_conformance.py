@@ -101,6 +101,24 @@ def test_an_address_where_nobody_is_is_one_line() -> None:
     assert result.exit_code == 1 and "does not answer" in str(result.output) and "Traceback" not in result.output
 
 
+def test_a_channel_without_a_simulator_is_one_line(tmp_path):
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text("channels: {acme: {demo: {key: x}}}")
+    result = runner.invoke(app, ["channels", "test", "acme", "--credentials", str(accounts)])
+    assert (result.exit_code, result.output) == (
+        1,
+        "postroom: acme has no simulator to play the platform (infra/simulators/acme.py)\n",
+    )
+
+
+def test_a_signature_that_only_the_platform_can_make_is_one_line(stack, tmp_path):
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text('channels: {generic: {demo: {signature: {scheme: ed25519, header: X-Signature, key: "00"}}}}')
+    result = runner.invoke(app, ["channels", "test", "generic", "--url", stack.url, "--credentials", str(accounts)])
+    assert result.exit_code == 1
+    assert result.output == "postroom: generic/demo: only the platform can sign by ed25519; send what it sends\n"
+
+
 def test_an_account_that_nobody_knows_is_one_line() -> None:
     result = runner.invoke(app, ["channels", "test", "generic", "--account", "nobody"])
     assert result.exit_code == 1 and "nobody" in result.output
