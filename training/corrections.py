@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,12 +50,28 @@ def read_corrections(path: Path) -> list[Example]:
 
     In CSV several values are parted by `;`, and an empty cell says nothing of its axis; `none` says that there is no value.
     """
-    found = list(_csv(path) if path.suffix == ".csv" else _lines(path))
-    if len(found) < FEWEST:
-        raise CorrectionsInvalid(
-            f"{path.name}: {len(found)} corrections; fewer than {FEWEST} are no ground to change weights on"
-        )
-    return found
+    return list(_csv(path) if path.suffix == ".csv" else _lines(path))
+
+
+def correction(text: Any, labels: Labels, where: str) -> Example:
+    """One correction; `CorrectionsInvalid` names `where` it is from."""
+    if not isinstance(text, str) or not text.strip() or not labels:
+        raise CorrectionsInvalid(f"{where}: a correction has `text` and at least one label")
+    fitting: Labels = {}
+    for axis, label in labels.items():
+        values = label if isinstance(label, list) else [label]
+        known = (True, False) if axis in ("wants_human", "opt_out") else AXES[axis]
+        wrong = next((value for value in values if value not in known), None)
+        if wrong is not None:
+            raise CorrectionsInvalid(f"{where}: {axis} cannot be {wrong!r}")
+        fitting[axis] = tuple(values) if axis in ("content", "risk") else label
+    return Example(text=text, axes=frozenset(fitting), industry="corrections", style=where, where=where, **fitting)
+
+
+def enough(corrected: Sequence[Example]) -> None:
+    """`CorrectionsInvalid` unless there are so many that weights may be changed for them."""
+    if len(corrected) < FEWEST:
+        raise CorrectionsInvalid(f"{len(corrected)} corrections; fewer than {FEWEST} are no ground to change weights on")
 
 
 def refit(rows: Sequence[Row], corrected: Sequence[Row], library: Library, model: Model | None) -> Refit:
@@ -101,38 +118,41 @@ def _kept_back(texts: list[str]) -> set[int]:
 
 
 def _csv(path: Path) -> Iterator[Example]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        for number, row in enumerate(csv.DictReader(lines), 2):
+    lines = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        for row in lines:
             labels = {axis: _cell(axis, row[axis]) for axis in AXES if row.get(axis)}
-            yield _example(row.get("text") or "", labels, f"{path.name}:{number}")
+            yield correction(row.get("text"), labels, f"{path.name}:{lines.line_num}")
+    except csv.Error as wrong:
+        raise CorrectionsInvalid(f"{path.name}:{lines.line_num + 1}: {wrong}") from None
 
 
 def _lines(path: Path) -> Iterator[Example]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if line.strip():
-            try:
-                row = json.loads(line)
-                labels = {axis: row[axis] for axis in AXES if axis in row}
-            except (ValueError, TypeError):
-                raise CorrectionsInvalid(f"{path.name}:{number}: no JSON object") from None
-            yield _example(row.get("text", ""), labels, f"{path.name}:{number}")
+            row = _object(line)
+            if row is None:
+                raise CorrectionsInvalid(f"{path.name}:{number}: no JSON object")
+            labels = {axis: row[axis] for axis in AXES if axis in row}
+            yield correction(row.get("text"), labels, f"{path.name}:{number}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CorrectionsInvalid(f"{path.name}: not UTF-8") from None
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _cell(axis: str, cell: str) -> Any:
     if axis in ("content", "risk"):
         return [value.strip() for value in cell.split(";") if value.strip() not in ("", "none")]
     return cell.strip().lower() in ("true", "yes", "1") if axis in ("wants_human", "opt_out") else cell.strip()
-
-
-def _example(text: str, labels: Labels, where: str) -> Example:
-    if not text or not labels:
-        raise CorrectionsInvalid(f"{where}: a correction has `text` and at least one label")
-    fitting: Labels = {}
-    for axis, label in labels.items():
-        values = label if isinstance(label, list) else [label]
-        known = (True, False) if axis in ("wants_human", "opt_out") else AXES[axis]
-        wrong = next((value for value in values if value not in known), None)
-        if wrong is not None:
-            raise CorrectionsInvalid(f"{where}: {axis} cannot be {wrong!r}")
-        fitting[axis] = tuple(values) if axis in ("content", "risk") else label
-    return Example(text=text, axes=frozenset(fitting), industry="corrections", style=where, where=where, **fitting)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from functions.common import keys
-from functions.common.clock import EPOCH, from_iso, to_ms
+from functions.common.clock import EPOCH, from_iso, from_ms, to_ms
 from functions.common.dynamo_items import conversation_from, judged_from_item
 from functions.common.errors import Retryable
 from functions.common.identity import People
@@ -49,6 +49,9 @@ class Remains:
         # The links first: the conversation, which goes last, knows under which ids it is named.
         self.people.forget(conv)
         for item in self.items(conv, until):
+            if item["corrects"]:
+                # First what training learns from: nothing but this line leads there.
+                self.table.delete(*keys.correction_key(from_ms(int(item["sk"][2:15])), item["sk"][16:]))
             if item["sk"] != keys.CONVERSATION_SK:
                 self.table.delete(item["pk"], item["sk"])
         for _ in range(_TRIES):
@@ -140,11 +143,14 @@ def _is_later(item: Item, later: set[str], until: datetime) -> bool:
 
 
 def _slim(item: Item) -> Item:
-    """What must be known of an item; `at` is a message's receipt, or the first that the conversation knows of."""
+    """What must be known of an item; `at` is a message's receipt, or the first that the conversation knows of.
+
+    `corrects`: it says that a person corrected a message's labels.
+    """
     kind, at = item["sk"][0], EPOCH
     with suppress(KeyError, TypeError, ValueError):  # one that cannot be read goes
         if kind == "M":
             at = from_iso(item["message"]["received_at"])
         elif kind == "@":
             at = from_iso(item["first_at"])
-    return {"pk": item["pk"], "sk": item["sk"], "at": at}
+    return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": kind == "Z" and item.get("action") == "correct"}

@@ -24,18 +24,15 @@ class ConversationActions:
 
     def act(self, before: Conversation, after: Conversation, action: Action) -> None:
         """Change a conversation and say who did; `ConversationChanged` when it is no longer `before`, and nothing is written then."""
-        item = {"action": action.verb} | {name: value for name, value in plain(action).items() if name not in ("id", "verb")}
-        line = Change(
-            pk=keys.conversation_pk(before.conv),
-            sk=_sk(action),
-            expression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
-            condition="attribute_not_exists(pk)",
-            values={f":{name}": value for name, value in item.items()},
-        )
         try:
-            self._store.table.update_all([self._store.change(before, after), line])
+            self._store.table.update_all([self._store.change(before, after), _line(before.conv, action)])
         except ConditionFailed:
             raise ConversationChanged(before.conv) from None
+
+    def correct(self, conv: str, action: Action, correction: Item) -> None:
+        """Write down labels that a person corrected, and beside the line, under its month, what training learns from."""
+        pk, sk = keys.correction_key(action.at, action.id)
+        self._store.table.update_all([_line(conv, action), _new(pk, sk, correction)])
 
     def conclude(self, conv: str, action: Action, before: Conversation, after: Conversation, *, was: ActionState) -> None:
         """Say what became of a reply that `was` reserved, or failed halfway, with the conversation as it is then; `ConversationChanged` as
@@ -58,6 +55,21 @@ class ConversationActions:
         """What people did with a conversation, oldest first; looks at masked texts (`unmask`) too."""
         found = self._store.table.query("pk = :pk AND begins_with(sk, :z)", {":pk": keys.conversation_pk(conv), ":z": "Z#"})
         return list(map(_action, found))
+
+
+def _line(conv: str, action: Action) -> Change:
+    item = {"action": action.verb} | {name: value for name, value in plain(action).items() if name not in ("id", "verb")}
+    return _new(keys.conversation_pk(conv), _sk(action), item)
+
+
+def _new(pk: str, sk: str, item: Item) -> Change:
+    return Change(
+        pk=pk,
+        sk=sk,
+        expression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
+        condition="attribute_not_exists(pk)",
+        values={f":{name}": value for name, value in item.items()},
+    )
 
 
 def _sk(action: Action) -> str:

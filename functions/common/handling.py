@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from functions.common.errors import Poison
 from functions.common.ledger import spoken
 from functions.common.store import Conversation, Status, unsettled
 
-Verb = Literal["take", "reply", "release", "resolve", "hold"]
+Verb = Literal["take", "reply", "release", "resolve", "hold", "correct"]
 ActionState = Literal["reserved", "sent", "failed", "unknown"]
 HELD_FOR_REVIEW = timedelta(hours=24)
 _MOST_HOLDS = 5
@@ -29,9 +29,9 @@ class NothingToDo(Poison):
 class Action:
     """A line of the audit: who did what with a conversation, when and why. Only a reply has the fields from `text` on.
 
-    `id` names the line within its conversation. `message_id` is the message that a reply answers, `reply_id` what the platform is told as
-    its idempotency key; `text` is masked, `buttons` and `image_url` are what stood beside it. `sent_parts` of its `parts` are known to be
-    out. `state` reserved without an `outcome`: the process ended before anybody knew.
+    `id` names the line within its conversation. `message_id` is the message whose `labels` a person corrected, by axis, or which a reply
+    answers; `reply_id` what the platform is told as its idempotency key; `text` is masked, `buttons` and `image_url` are what stood beside
+    it. `sent_parts` of its `parts` are known to be out. `state` reserved without an `outcome`: the process ended before anybody knew.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Action:
     at: datetime
     why: str = ""
     status: str = ""
+    labels: dict[str, Any] = field(default_factory=dict)
     text: str | None = None
     message_id: str | None = None
     reply_id: str | None = None

@@ -128,6 +128,11 @@ def campaign_pk(day: date, shard: str) -> str:
     return f"F#{day:%Y%m%d}#{shard}"
 
 
+def correction_key(at: datetime, name: str) -> tuple[str, str]:
+    """pk and sk of labels that a person corrected: the month, then the moment and the name of their line in the audit."""
+    return f"J#{at:%Y%m}", f"{to_ms(at):013d}#{name}"
+
+
 def shard(conv: str, shards: int) -> int:
     """Which of `shards` index partitions a conversation falls into."""
     return crc32(conv.encode()) % shards

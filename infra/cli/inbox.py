@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     Step = Callable[[Conversation, datetime], Conversation]
 
-conversation = typer.Typer(help="See a conversation; take, answer, release, resolve or hold it.", no_args_is_help=True)
+conversation = typer.Typer(
+    help="See a conversation; take, answer, release, resolve or hold it; correct its labels.", no_args_is_help=True
+)
 
 Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
 By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, show_default="your user name", help="Who acts.")]
@@ -122,6 +124,32 @@ def hold(
     with one_line():
         team = str(read_sections(directory)["teams"]["default"])
     _done((table, shards, by), conv, "hold", why, lambda before, at: held(before, why=why, team=team, at=at), as_json=as_json)
+
+
+@conversation.command()
+def correct(
+    conv: Conv,
+    *,
+    table: TableName,
+    by: By,
+    label: Annotated[
+        list[str],
+        typer.Option(help="The right label: business=complaint, 退款, content=none, wants_human=false …; more than once."),
+    ],
+    message: Annotated[str | None, typer.Option(help="Which message, by its id; the newest otherwise.")] = None,
+    shards: Shards = 4,
+    why: Why = "",
+    as_json: Json = False,
+) -> None:
+    """Say which labels a message should have had: `postroom train --from-inbox` learns from it. What is stored of it stays."""
+    from infra.inbox.correcting import correct as correction
+    from infra.inbox.setting import people_desk
+
+    with one_line():
+        action = correction(people_desk(table, shards, by=by, stage=""), conv, label, message_id=message, why=why)
+    words = ", ".join(f"{axis} {value}" for axis, value in action.labels.items())
+    told = {"conversation": conv, "action": "correct", "message_id": action.message_id, "labels": action.labels}
+    say(told, f"{conv}: {action.message_id} is {words}", as_json=as_json)
 
 
 @conversation.command()

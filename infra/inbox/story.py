@@ -85,6 +85,7 @@ def told(story: dict[str, Any], zone: ZoneInfo) -> str:
             lines.append(f"{'':18}→ {answer['state']} ({answer['reason']}) {answer.get('text') or ''}".rstrip())
     for action in story["actions"]:
         said = f" “{action['text']}” {action.get('state', '')}" if action.get("text") else ""
+        said += "".join(f" {axis} {value}" for axis, value in action.get("labels", {}).items())
         said += f" ({action.get('sent_parts', 0)} of {action['parts']} parts)" if action.get("parts") else ""
         why = f": {action['why']}" if action.get("why") else ""
         lines.append(f"{_there(action['at'], zone)}  {action['verb']} by {action['by']}{why}{said}")

@@ -335,7 +335,7 @@ def test_every_command_and_its_options_are_explained():
 
 
 # One stays up, one shows itself, one writes JSON as it is, and two are read by people while they work.
-WITHOUT_JSON = {"run", "demo", "classify", "train", "channels test"}
+WITHOUT_JSON = {"run", "demo", "classify", "channels test"}
 
 
 def test_every_command_says_its_outcome_as_json_if_asked_to():

@@ -18,7 +18,7 @@ from infra.cli.app import app
 from training import corrections
 from training.attacks import ATTACKS
 from training.corpus import library
-from training.corrections import CorrectionsInvalid, read_corrections, refit
+from training.corrections import CorrectionsInvalid, enough, read_corrections, refit
 from training.evaluation import headline, interval, pairs_of
 from training.seed import read_folder
 from training.shipping import weights_of
@@ -65,11 +65,22 @@ def test_a_csv_says_something_of_the_axes_that_are_filled_in(tmp_path: Path) -> 
         ("c.jsonl", '{"text": "hi"}\n', r"c\.jsonl:1: a correction has `text`"),
         ("c.jsonl", '{"text": "hi", "risk": ["fire"]}\n', r"c\.jsonl:1: risk cannot be 'fire'"),
         ("c.jsonl", '{"text": "hi", "spam": "ad"}\n', r"1 corrections; fewer than 20"),
+        ("c.jsonl", '["hi"]\n', r"c\.jsonl:1: no JSON object"),
+        ("c.jsonl", "[" * 100_000, r"c\.jsonl:1: no JSON object"),
+        ("c.jsonl", '{"text": 5, "spam": "ad"}\n', r"c\.jsonl:1: a correction has `text`"),
+        ("c.jsonl", '{"text": "hi", "spam": {"ad": 1}}\n', r"c\.jsonl:1: spam cannot be {'ad': 1}"),
+        ("c.csv", 'text,spam\n"hi"there,ad\n', r"c\.csv:2: "),
     ],
 )
 def test_a_correction_that_cannot_be_used_is_told_by_line(tmp_path: Path, name: str, text: str, fault: str) -> None:
     with pytest.raises(CorrectionsInvalid, match=fault):
-        read_corrections(written(tmp_path, name, text))
+        enough(read_corrections(written(tmp_path, name, text)))
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes("text,spam\n你好,ad\n".encode("gb18030"))
+    with pytest.raises(CorrectionsInvalid, match=r"c\.csv: not UTF-8"):
+        read_corrections(tmp_path / "c.csv")
 
 
 @pytest.fixture(scope="module")

@@ -308,5 +308,5 @@ def test_the_command_puts_heads_beside_the_model_that_only_this_encoder_takes(
 
 def test_the_command_says_in_a_line_what_is_wrong(tmp_path: Path) -> None:
     assert "model.onnx: FileNotFoundError" in run("--encoder", str(tmp_path), code=1)
-    assert "give a file of corrections, or --encoder" in run(code=1)
+    assert "give a file of corrections, or --from-inbox, or --encoder" in run(code=1)
     assert "--out" in run("corrections.csv", "--out", "x", code=1)

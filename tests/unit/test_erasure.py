@@ -18,7 +18,10 @@ from functions.archive.removals import Removals, Removed
 from functions.archive.service import Cabinet
 from functions.archive.tombstones import CERTIFICATES_PK, Certificate, Tombstones, certificate_from
 from functions.common import keys, ledger
+from functions.common.clock import to_iso
+from functions.common.dynamo_actions import ConversationActions
 from functions.common.dynamo_links import DynamoLinks
+from functions.common.handling import Action
 from functions.common.identity import Party, People, VouchedId
 from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
 
@@ -63,6 +66,10 @@ def lived_in(world: World) -> dict[str, list[str]]:
     before = world.store.conversation(ANNA.conv)
     assert before
     world.store.apply(before, replace(before, vouched=(vouched.mark,)))
+    for party, message_id in ((ANNA, ids["anna"][0]), (BEN, ids["ben"][0])):
+        line = Action(id=party.conv, verb="correct", by="lee", at=NOW, labels={"business": "complaint"}, message_id=message_id)
+        item = {"message_id": message_id, "at": to_iso(NOW), "text": "…", "labels": line.labels}
+        ConversationActions(world.store).correct(party.conv, line, item | {"exp": 4_000_000_000})
     return ids
 
 
@@ -94,8 +101,9 @@ def test_everything_held_about_a_person_goes_and_nothing_of_anybody_else(world: 
     assert certificate.complete == NOW
     assert certificate.counts == {
         "messages": 3, "replies": 1, "originals": 1, "links": 1, "conversations": 1, "memberships": 1,
-        "archived_messages": 2, "parts": 1, "objects": 2,
+        "archived_messages": 2, "parts": 1, "objects": 2, "actions": 1,
     }  # fmt: skip
+    assert [item["message_id"] for item in world.items(f"J#{NOW:%Y%m}")] == ids["ben"], "what training learns from is ben's"
 
 
 def test_the_certificates_day_is_after_the_last_copy_of_an_export_that_was_under_way(world: World) -> None:
