@@ -10,7 +10,8 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import combinations, count, pairwise
+from itertools import combinations, pairwise, starmap
+from operator import xor
 from typing import NamedTuple
 from zlib import crc32
 
@@ -22,12 +23,14 @@ _MOST, _LONGEST = 30, 100
 _EDGE = 0x2545F491
 _EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _DURATION = "天|周|个月|月|年|小时|分钟|个星期|days?|weeks?|months?|hours?|mins?|minutes?"
+# Those that may begin in several ways begin with all characters that any of them begins with, for such are looked for at once, and ask
+# which of them it was after that.
 _PATTERNS = {
-    "clock": r"\d ?点|\d:\d\d|\d ?[ap]m\b|点半",
+    "clock": r"[\d点](?:(?<=\d)(?: ?点|:\d\d| ?[ap]m\b)|(?<=点)半)",
     "date": r"\d ?月 ?\d|\d ?[号日]|周[一二三四五六日末]|星期|礼拜|下周|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     "long_number": r"\d{7,}",
-    "sum": r"\d ?(?:元|块|万|k\b|usd)|[¥$£€] ?\d|\d ?%",
-    "handle": r"(?<![a-z0-9_])(?:[a-z_]+\d|\d+[a-z_])[a-z0-9_]{3,}",
+    "sum": r"[\d¥$£€](?:(?<=\d) ?(?:元|块|万|k\b|usd|%)|(?<=[¥$£€]) ?\d)",
+    "handle": r"[a-z_\d](?<![a-z0-9_].)(?:(?<=[a-z_])[a-z_]*\d|(?<=\d)\d*[a-z_])[a-z0-9_]{3,}",
     "whether": r"([\u4e00-\u9fff])[不没]\1",
     "duration": rf"(?:\d|[一二三四五六七八九十两半几])(?: ?)(?:{_DURATION})",
     "ends_asking": r"[?吗不没呢么咩伐哇啊][^\w]*$",
@@ -39,10 +42,6 @@ _PATTERNS = {
 }
 _MARKS = {"asks": "?", "exclaims": "!", "masked": BLANK, "tilde": "~"}
 _LENGTHS = (3, 6, 12, 25, 50, 100)
-
-
-# Words of one character come first, then as the lists have them.
-Rank = tuple[bool, int]
 
 
 class Found(NamedTuple):
@@ -57,42 +56,42 @@ class Concepts:
     """The lists of words, ready to be looked for."""
 
     def __init__(self, lists: Mapping[str, Iterable[str]]) -> None:
-        # By keyword, the concepts that it is a word of, each with what decides which of two that begin in one place comes first.
-        self._words: dict[Keyword, list[tuple[Rank, int]]] = {}
-        places = count()
-        for name, entries in lists.items():
-            concept = hashed(f"concept {name}")
-            for entry, place in zip(entries, places, strict=False):
-                self._add(entry, place, concept)
+        listed = [
+            (_keyword(entry), concept)
+            for concept, entries in ((hashed(f"concept {name}"), entries) for name, entries in lists.items())
+            for entry in entries
+        ]
+        # Of words that begin in one place that of one character comes first, then they come as the lists have them.
+        listed.sort(key=lambda known: len(known[0].text) > 1)
+        self._words: dict[Keyword, list[tuple[int, int]]] = {}
+        for rank, (keyword, concept) in enumerate(listed):
+            self._words.setdefault(keyword, []).append((rank, concept))
         self._automaton = Automaton(self._words, thorough=self._words)
         self._patterns = [(hashed(f"pattern {name}"), re.compile(pattern).search) for name, pattern in _PATTERNS.items()]
         self._marks = [(hashed(f"pattern {name}"), mark) for name, mark in _MARKS.items()]
 
-    def _add(self, entry: str, place: int, concept: int) -> None:
-        text = fold_keyword(entry.rstrip("*"))
-        edges: Edges = "both" if text.isascii() and text[:1].isalnum() else "none"
-        keyword = Keyword(text, "start" if entry.endswith("*") else edges)
-        self._words.setdefault(keyword, []).append(((len(text) > 1, place), concept))
-
     def find(self, text: str) -> list[Found]:
         """Every concept's words in a folded text, in order."""
+        return [Found(start, end, concept) for start, _, end, concept in self._found(text)]
+
+    def _found(self, text: str) -> list[tuple[int, int, int, int]]:
+        """Start, rank among those that start there, end and concept of each word."""
         words = self._words
-        found = [
+        return sorted(
             (start, rank, end, concept)
             for keyword, places in self._automaton.find(text).items()
             for rank, concept in words[keyword]
             for start, end in places
-        ]
-        return [Found(start, end, concept) for start, _, end, concept in sorted(found)]
+        )
 
     def features(self, text: str, rules: Iterable[str]) -> set[int]:
         """The hashes of all that a clipped, folded text means, and of the rules that fired on it."""
-        order = [concept for _, _, concept in self.find(text)][:_LONGEST]
+        order = [concept for _, _, _, concept in self._found(text)[:_LONGEST]]
         names = list(dict.fromkeys(order))[:_MOST]
         features = set(names)
         if len(names) < len(order):
             features.update([_twice(name) for name, times in Counter(order).items() if times > 1])
-        features.update([one ^ two for one, two in combinations(names, 2)])
+        features.update(starmap(xor, combinations(names, 2)))
         features.update([_behind(one, two) for one, two in pairwise(order) if one != two])
         if order:
             features.update((_behind(_EDGE, order[0]), _behind(order[-1], _EDGE)))
@@ -102,6 +101,12 @@ class Concepts:
         features.update([crc32(emoji.encode(), 7) for emoji in set(_EMOJI.findall(text))])
         features.update([_RULES[name] for name in rules])
         return features
+
+
+def _keyword(entry: str) -> Keyword:
+    text = fold_keyword(entry.rstrip("*"))
+    edges: Edges = "both" if text.isascii() and text[:1].isalnum() else "none"
+    return Keyword(text, "start" if entry.endswith("*") else edges)
 
 
 def hashed(name: str) -> int:

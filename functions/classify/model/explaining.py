@@ -39,7 +39,7 @@ def _placed(scorer: Scorer, text: str) -> Iterator[tuple[str, int, int, int]]:
     """Kind, hash, start and end of each feature that has a place."""
     for start, end, concept in scorer.concepts().find(text):
         yield "concepts", concept, start, end
-    plain = text.translate(ngrams.DIGITS)
+    plain = ngrams.without_values(text)
     for word in _WORD.finditer(plain):
         yield "ngrams", crc32(word[0].encode(), ngrams.WORDS), *word.span()
     if not plain.isascii():

@@ -9,15 +9,15 @@ whatever their order, and runs of two to five letters within a word and its boun
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import pairwise, repeat
 from zlib import crc32
 
 # What lies further in says nothing new, and time must be bounded by it. The end often holds what is wanted.
 LONGEST, AT_THE_END = 600, 200
 WORD = r"[a-z0]+(?:'[a-z]+)*"
 _WORD = re.compile(WORD)
+_DIGIT = re.compile("[1-9]")
 _LONG_NUMBER = re.compile(r"0{4,}")
-DIGITS = str.maketrans("123456789", "000000000")
 # One for each kind of n-gram, so that a word and the same letters inside another are two things.
 _SKIP, WORDS, _PAIRS, _TRIPLES = 1, 2, 3, 4
 _APART = 12
@@ -29,9 +29,14 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - AT_THE_END]} {text[-AT_THE_END:]}"
 
 
+def without_values(text: str) -> str:
+    """A text with every digit a 0."""
+    return _DIGIT.sub("0", text)
+
+
 def ngrams(text: str) -> set[int]:
     """The hashes of a clipped, folded text's n-grams."""
-    text = _LONG_NUMBER.sub("00000", text.translate(DIGITS))
+    text = _LONG_NUMBER.sub("00000", without_values(text))
     words = _WORD.findall(text)
     found = set[int]() if text.isascii() else _of_characters(_WORD.sub("a", text) if words else text)
     if words:
@@ -41,12 +46,13 @@ def ngrams(text: str) -> set[int]:
 
 def _of_characters(text: str) -> set[int]:
     coded = f"^{text}$".encode("utf-16-le", "surrogatepass")
-    end = len(coded)
-    found = {crc32(coded[at : at + 2]) for at in range(2, end - 2, 2)}
-    found.update([crc32(coded[at : at + 4]) for at in range(0, end - 2, 2)])
-    found.update([crc32(coded[at : at + 6]) for at in range(0, end - 4, 2)])
-    found.update([crc32(coded[at : at + 8]) for at in range(0, end - 6, 2)])
-    found.update([crc32(coded[at : at + 2] + coded[at + 4 : at + 6], _SKIP) for at in range(2, end - 6, 2)])
+    units = [coded[at : at + 2] for at in range(0, len(coded), 2)]
+    # `crc32` goes on where it stopped: the hash of a run and that of the next unit make that of the longer run.
+    ones = list(map(crc32, units))
+    twos = list(map(crc32, units[1:], ones))
+    threes = list(map(crc32, units[2:], twos))
+    found = {*ones[1:-1], *twos, *threes, *map(crc32, units[3:], threes)}
+    found.update(map(crc32, units[3:-1], map(crc32, units[1:], repeat(_SKIP))))
     return found
 
 

@@ -53,7 +53,10 @@ class Model:
         self.rules: dict[str, frozenset[str]] = {name: frozenset(labels) for name, labels in header["rules"].items()}
         self._slopes: list[float] = header["slopes"]
         self._offsets: list[float] = header["offsets"]
-        self._favour: dict[str, float] = header["favour"]
+        self._favour: dict[str, dict[str, float]] = {axis: {} for axis in SINGLE}
+        for label, favour in header["favour"].items():
+            axis, _, value = label.partition(".")
+            self._favour.setdefault(axis, {})[value] = favour
         self.bars: dict[str, float] = _bars(header["bars"], bars or {})
         self._axes: dict[str, list[Lane]] = {}
         for place, lane in enumerate(self.scorer.lanes):
@@ -96,22 +99,19 @@ class Model:
     def _of_axis(self, axis: str, lanes: list[Lane], logits: list[float]) -> tuple[dict[str, float], float]:
         """The values said with their probabilities, and how sure the least sure of these decisions is."""
         if axis in SINGLE:
-            known, favour = _shares(lanes, logits), self._favour
-            best = max(known, key=lambda value: known[value] * favour[f"{axis}.{value}"])
-            return {best: known[best]}, known[best]
+            shares, favour = _shares(lanes, logits), self._favour[axis]
+            best = max(shares, key=lambda value: shares[value] * favour[value])
+            return {best: shares[best]}, shares[best]
         if axis == "spam":
             return self._of_spam(lanes, logits)
-        said, sure = dict[str, float](), 1.0
-        for place, value in lanes:
-            probability = _sigmoid(logits[place])
-            sure = min(sure, max(probability, 1 - probability))
-            if probability >= self._least_said[place]:
-                said[value] = probability
+        known = [(place, value, _sigmoid(logits[place])) for place, value in lanes]
+        sure = min([max(probability, 1 - probability) for _, _, probability in known])
+        said = {value: probability for place, value, probability in known if probability >= self._least_said[place]}
         if axis == "content" and len(said) > 1:
             least = min(LIKELY, max(said.values()) * self.bars["beside.content"])
             said = {value: probability for value, probability in said.items() if probability >= least}
         if axis == "urgency":
-            said = said or {"normal": 1 - probability}
+            said = said or {"normal": 1 - known[-1][2]}
             sure = next(iter(said.values()))
         return said, sure
 
@@ -142,14 +142,15 @@ def _bars(measured: dict[str, float], wanted: Mapping[str, float]) -> dict[str, 
 
 
 def _shares(lanes: list[Lane], logits: list[float]) -> dict[str, float]:
-    most = max(logits[place] for place, _ in lanes)
-    powers = {value: exp(max(-60.0, logits[place] - most)) for place, value in lanes}
-    total = sum(powers.values())
-    return {value: power / total for value, power in powers.items()}
+    own = [logits[place] for place, _ in lanes]
+    most = max(own)
+    powers = [exp(max(-60.0, logit - most)) for logit in own]
+    total = sum(powers)
+    return {value: power / total for (_, value), power in zip(lanes, powers, strict=True)}
 
 
 def _sigmoid(logit: float) -> float:
-    return 1 / (1 + exp(-max(-60.0, min(60.0, logit))))
+    return 1 / (1 + exp(-logit if logit > -60.0 else 60.0))
 
 
 def _rounded(probability: float) -> float:
