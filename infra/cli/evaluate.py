@@ -12,13 +12,15 @@ import typer
 from infra.cli.bundle import CONFIG, ConfigInvalid
 from infra.cli.classify import described, handbook_of
 from infra.cli.place import Json, one_line, say
-from infra.judgement.figures import AXES, measured, table
+from infra.judgement.figures import AXES, measured, table, values_of
 
 Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="One JSON object a line: `text` and the right labels, as labels.md has them.")],
+    file: Annotated[
+        Path, typer.Argument(help="One JSON object a line: `text` and the right labels, by their names in docs/judgement.md.")
+    ],
     directory: Directory = CONFIG,
     as_json: Json = False,
 ) -> None:
@@ -38,6 +40,19 @@ def labelled(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             row = json.loads(line)
             text, right = row["text"], {axis: row[axis] for axis in AXES if axis in row}
+            wrong = _wrong(right)
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigInvalid(f"{file}:{number}: expected a JSON object with `text`: {type(error).__name__}") from None
+        if wrong:
+            raise ConfigInvalid(f"{file}:{number}: {wrong}")
         yield str(text), right
+
+
+def _wrong(right: dict[str, Any]) -> str | None:
+    """What keeps labels from being compared with anything."""
+    if not right:
+        return f"no label beside `text`; there are {', '.join(AXES)}"
+    for axis, label in right.items():
+        if unknown := sorted(values_of(label) - set(AXES[axis])):
+            return f"{axis} has no {unknown[0]}; it has {', '.join(AXES[axis])}"
+    return None

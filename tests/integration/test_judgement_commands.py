@@ -78,10 +78,20 @@ def test_evaluating_prints_every_axis_that_the_file_labels(tmp_path: Path) -> No
     assert "confused: complaint as other 1" in run("evaluate", str(path))
 
 
-def test_a_line_that_is_no_labelled_message_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("[]", "expected a JSON object with `text`: TypeError"),
+        ('{"text": "b", "busines": "other"}', "no label beside `text`; there are business, content"),
+        ('{"text": "b", "business": "grumble"}', "business has no grumble; it has enquiry, complaint"),
+        ('{"text": "b", "content": ["price", "colour"]}', "content has no colour; it has tech, price"),
+        ('{"text": "b", "content": [{}]}', "expected a JSON object with `text`: TypeError"),
+    ],
+)
+def test_a_line_that_is_no_labelled_message_is_named(tmp_path: Path, line: str, says: str) -> None:
     path = tmp_path / "right.jsonl"
-    path.write_text('{"text": "a"}\n[]\n', encoding="utf-8")
-    assert "right.jsonl:2" in run("evaluate", str(path), code=1)
+    path.write_text(f'{{"text": "a", "business": "other"}}\n{line}\n', encoding="utf-8")
+    assert f"right.jsonl:2: {says}" in " ".join(run("evaluate", str(path), code=1).split())
 
 
 def test_scores_that_are_what_they_claim_have_no_calibration_error() -> None:
