@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -59,8 +60,12 @@ def inbox(
 
     with one_line():
         now, store = system_clock(), DynamoStore(table_of(table), shards=shards)
-        teams = team or sorted(read_sections(directory)["teams"]["teams"])
+        known = sorted(read_sections(directory)["teams"]["teams"])
+        teams = team or known
         found = list(shown(store, policy_in(directory), waiting(store, teams, now=now, limit=limit), now=now))
+    for unknown in sorted(set(teams) - set(known)):
+        # Not refused: conversations may still wait for a team that is gone.
+        print(f"postroom: notice: teams.yaml has no team {unknown}; it has {', '.join(known)}", file=sys.stderr)
     words = "\n".join(_entry(each, now, zone()) for each in found) or "nothing waits"
     say({"waiting": [_plain(each, now) for each in found]}, words, as_json=as_json)
 

@@ -83,6 +83,12 @@ def test_what_was_spoken_is_shown_in_words(house: House) -> None:
     assert "← (voice) 我想改一下预约,转人工   [" in postroom(house, "conversation", "show", waits["conv"])
 
 
+def test_a_team_that_nobody_has_is_asked_for_with_a_notice(house: House) -> None:
+    result = runner.invoke(app, ["inbox", "--table", house.table, "--team", "bookings"])
+    assert (result.exit_code, result.stdout) == (0, "nothing waits\n")
+    assert result.stderr.startswith("postroom: notice: teams.yaml has no team bookings; it has booking, ")
+
+
 def test_people_are_told_times_of_their_own_zone(house: House) -> None:
     conv = hear(house, "u3", "把钱转账到我卡上")
     (listed,) = json.loads(postroom(house, "inbox", "--json"))["waiting"]
