@@ -64,7 +64,7 @@ def split(message_id: str) -> MessageKey:
     """The parts of a message id; `NotAMessageId` otherwise."""
     match = _ID.fullmatch(message_id)
     if match is None:
-        raise NotAMessageId(message_id[:80])
+        raise NotAMessageId(f"no message id: {message_id[:80]}")
     return MessageKey(*match.groups())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,10 @@ def campaigns(
 
     with one_line():
         store = DynamoStore(Table(client("dynamodb"), table), shards=1)  # no index is read here
-        for campaign in store.campaigns((day or datetime.now(UTC)).date(), senders):
+        found = store.campaigns((day or datetime.now(UTC)).date(), senders)
+        if not found:
+            print("no campaigns", file=sys.stderr)
+        for campaign in found:
             print(json.dumps(_fields(campaign), ensure_ascii=False) if as_json else _line(campaign))
 
 

@@ -51,7 +51,10 @@ def topics(
         archived = archive_asked(known, bucket, (None, None), scratch / "parts", scratch)
         since = question.period.until - timedelta(days=days)
         with Search(HotMessages(known, shards), archived, scratch).page(question, {}, limit=_MOST) as page:
-            for topic in report(page.messages, since, tuple(by or ()), top=top):
+            rising = list(report(page.messages, since, tuple(by or ()), top=top))
+            if not rising:
+                print("no phrase rises", file=sys.stderr)
+            for topic in rising:
                 print(_json(topic) if as_json else _words(topic), flush=True)
         if page.cursor:
             print(f"only the newest {_MOST} messages were read", file=sys.stderr)

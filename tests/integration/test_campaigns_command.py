@@ -48,5 +48,6 @@ def test_as_json_it_names_the_conversations(table: str) -> None:
     assert keys.conversation_key("generic", "demo", "u0") in first["conversations"]
 
 
-def test_a_day_without_any_shows_nothing(table: str) -> None:
-    assert said("--table", table, "--day", "2026-01-01") == ""
+def test_of_a_day_without_any_it_says_so_beside_an_empty_list(table: str) -> None:
+    result = CliRunner().invoke(app, ["campaigns", "--table", table, "--day", "2026-01-01"])
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no campaigns\n")

@@ -326,7 +326,7 @@ def test_a_messages_whole_story_is_told_masked(house: House) -> None:
     assert story["rules"] and all({"rule", "version", "spans", "words"} <= rule.keys() for rule in story["rules"])
     assert "13912345678" not in json.dumps(story) + told
     assert "no message" in postroom(house, "explain", message_id[:-1] + ("a" if message_id[-1] != "a" else "b"), code=1)
-    assert "postroom:" in postroom(house, "explain", "nonsense", code=1)
+    assert "postroom: no message id: nonsense" in postroom(house, "explain", "nonsense", code=1)
 
 
 def test_a_suppressed_reply_is_told_with_its_reason(house: House) -> None:

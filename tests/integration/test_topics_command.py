@@ -36,3 +36,8 @@ def test_what_is_hot_is_compared_with_what_is_archived(room: ArchiveRoom) -> Non
 def test_an_axis_that_is_none_is_refused(room: ArchiveRoom) -> None:
     outcome = CliRunner().invoke(app, ["topics", "--by", "mood"])
     assert outcome.exit_code == 1 and "not by mood" in outcome.output
+
+
+def test_where_nothing_rises_it_says_so_beside_an_empty_list(room: ArchiveRoom) -> None:
+    outcome = CliRunner().invoke(app, ["topics"])
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, "", "no phrase rises\n")
