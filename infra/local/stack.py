@@ -173,10 +173,10 @@ class Stack:
         for variables in functions.values():
             told |= {name: value for name, value in variables.items() if name in _FOR_OPERATORS}
         self.environ = dict(engine) | told
-        lines = (f"export {name}={quote(value)}\n" for name, value in sorted(told.items()))
+        lines = "".join(f"export {name}={quote(value)}\n" for name, value in sorted(told.items()))
         file = self._directory / "environ"
-        file.write_text("".join(lines), encoding="utf-8")
-        self._exit.callback(file.unlink, missing_ok=True)
+        file.write_text(lines, encoding="utf-8")
+        self._exit.callback(_remove, file, lines)
 
     def _make_directories(self) -> None:
         for directory in (self._directory, self.log_dir):
@@ -252,6 +252,12 @@ def _source(event_source: EventSource, queue: Queue, physical: Physical) -> Sour
         dead_letters=physical[queue.dead_letters, REF] if queue.dead_letters else None,
         max_receives=queue.max_receives,
     )
+
+
+def _remove(file: Path, ours: str) -> None:
+    """Remove what a stack told operators, unless another stack has told them something since."""
+    if file.exists() and file.read_text(encoding="utf-8") == ours:
+        file.unlink()
 
 
 def _queue_watch(loaded: Template, engine: Engine, physical: Physical, invocations: Invocations) -> QueueWatch:

@@ -296,6 +296,16 @@ def test_a_directory_that_cannot_be_is_one_line(tmp_path):
     failed_start(tmp_path, CannotStart, "cannot write to", log_dir=tmp_path / "file" / "logs")
 
 
+def test_what_operators_are_told_is_there_while_it_is_true(tmp_path):
+    with Stack(0, directory=tmp_path):
+        first = (tmp_path / "environ").read_text()
+        with Stack(0, directory=tmp_path):
+            assert (tmp_path / "environ").read_text() != first
+        assert not (tmp_path / "environ").exists()
+        (tmp_path / "environ").write_text("export TABLE_NAME=another\n")
+    assert (tmp_path / "environ").read_text() == "export TABLE_NAME=another\n"
+
+
 def test_a_second_stack_on_the_same_port_is_refused(stack, tmp_path):
     with pytest.raises(PortTaken), Stack(stack.port, directory=tmp_path):
         pass
