@@ -6,8 +6,8 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from functions.common.judgement import CHINESE
 from infra.demo.tour import Delivery, Outcome
+from infra.records.shown import labels_in_chinese
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +47,7 @@ def _messages(outcome: Outcome) -> Table:
         table.add_row(
             message["channel"],
             _said(message),
-            _labels(message["labels"]),
+            labels_in_chinese(message["labels"]),
             str(routing["priority"]),
             routing["team"],
             status[message["conversation"]],
@@ -61,15 +61,6 @@ def _said(message: dict[str, Any]) -> str:
     heard = next((a["transcript"] for a in message["attachments"] if a.get("transcript")), "")
     kind = "" if message["kind"] == "text" else f"({message['kind']}) "
     return kind + (message["text"] or heard)
-
-
-def _labels(labels: dict[str, Any]) -> str:
-    said = [CHINESE["business"][labels["business"]], *(CHINESE["content"][value] for value in labels["content"])]
-    for axis, neutral in (("urgency", "normal"), ("sentiment", "neutral"), ("spam", "none")):
-        if labels[axis] != neutral:
-            said.append(CHINESE[axis][labels[axis]])
-    said += [f"⚠{CHINESE['risk'][value]}" for value in labels["risk"]]
-    return " ".join(said)
 
 
 def _local(iso: str) -> str:
