@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from botocore.client import BaseClient
 
+from functions.autoreply.outgoing import Outgoing
+from functions.autoreply.templates import Template
 from functions.channels import registry
 from functions.common import aws
 from functions.common.store import recall_mark
@@ -195,3 +197,55 @@ def test_a_message_that_was_left_to_one_that_is_taken_back(tmp_path: Path, when:
         answered_or_told,
         unwatched=2,
     )
+
+
+PICTURE = "https://shop.example/map.png"
+
+
+def with_more_than_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every template has two buttons and a picture."""
+    monkeypatch.setattr(Template, "buttons", lambda *_: ("地图", "电话"))
+    monkeypatch.setattr(Template, "image_url", property(lambda _: PICTURE, lambda *_: None))
+    monkeypatch.setattr(Outgoing, "_strange", lambda *_: ())  # the shipped configuration allows links to nowhere
+
+
+@pytest.mark.timeout(280)
+@both_sides
+def test_a_picture_that_the_platform_fetches_first_arrives_once(
+    tmp_path: Path, when: When, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_more_than_words(monkeypatch)
+
+    def once(house: House, undisturbed: dict, where: str) -> None:
+        (reply,) = house.of_kind("R#")
+        assert (reply["state"], reply["sent_parts"], reply["parts"]) == ("sent", 2, 2), where
+        text, picture = house.platforms.outbox
+        assert text.text.endswith("\n1. 地图\n2. 电话") and (picture.text, picture.image_url) == ("", PICTURE), where
+
+    story = [hear("qq", lambda s: s.text(s.person(1), "请问几点开门?", native_id="ROBOT1.0_1!")), pump]
+    deaths(tmp_path, when, story, "qq", once, unwatched=1)
+
+
+def refuse_buttons(house: House) -> None:
+    simulator = house.simulators["generic"]
+    api = simulator.api
+    simulator.api = lambda request: ApiAnswer(400) if b'"buttons"' in request.body else api(request)
+
+
+@pytest.mark.timeout(280)
+@both_sides
+def test_what_is_refused_as_a_form_is_said_in_words_at_most_once(
+    tmp_path: Path, when: When, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Template, "buttons", lambda *_: ("地图", "电话"))
+
+    def once(house: House, undisturbed: dict, where: str) -> None:
+        (reply,) = house.of_kind("R#")
+        said = texts_of(house)
+        assert len(said) <= 1 and all(words.endswith("\n1. 地图\n2. 电话") for words in said), where
+        if reply["state"] == "unknown":  # it died with a request under way, and no second form is tried then
+            assert house.of_kind("@")[0]["problems"] == ["reply_unknown"], where
+        else:
+            assert reply["state"] == "sent" and len(said) == 1, where
+
+    deaths(tmp_path, when, [text("请问几点开门?", "m1"), refuse_buttons, pump], "generic", once, unwatched=2)
