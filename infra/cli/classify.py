@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,12 +79,15 @@ def _text(line: str, number: int) -> str:
 
 def described(text: str, handbook: Handbook) -> dict[str, Any]:
     """What is said of a text: labels, scores, spans by label and rules, every span in the text as it was given."""
+    from infra.judgement.sureness import sureness
+
     masked, reading, verdict = judged(text, handbook)
     judgement = verdict.judgement
+    scores = sureness(judgement, reading, handbook)
     return labels_of(judgement) | {
         "also": list(judgement.also),
-        "scores": judgement.scores,
-        "spans": _spans(reading, judgement, handbook, masked),
+        "scores": scores,
+        "spans": _spans(reading, scores, handbook, masked),
         "rules": [
             {
                 "rule": firing.rule,
@@ -113,8 +116,10 @@ def labels_of(judgement: Judgement) -> dict[str, Any]:
 
 def explained(text: str, said: dict[str, Any]) -> str:
     """One message for people: each label that says something, with its score and the words that made it."""
+    from infra.judgement.sureness import says_something
+
     lines = [text]
-    for label, score in said["scores"].items():
+    for label, score in ((label, score) for label, score in said["scores"].items() if says_something(label)):
         words = ", ".join(text[start:end] for start, end in said["spans"].get(label, ()))
         doubt = "  (uncertain)" if label.partition(".")[0] in said["uncertain"] else ""
         lines.append(f"  {label:<24} {score:.2f}  {words}{doubt}")
@@ -122,12 +127,12 @@ def explained(text: str, said: dict[str, Any]) -> str:
     return "\n".join([*lines, *(head + ", ".join(text[start:end] for start, end in spans) for head, spans in rules)])
 
 
-def _spans(reading: Reading, judgement: Judgement, handbook: Handbook, masked: Masked) -> dict[str, list[list[int]]]:
+def _spans(reading: Reading, labels: Iterable[str], handbook: Handbook, masked: Masked) -> dict[str, list[list[int]]]:
     from functions.classify.model.explaining import spans
 
     if handbook.model is None:
         return {}
-    found = {label: spans(handbook.model.scorer, reading, label) for label in judgement.scores}
+    found = {label: spans(handbook.model.scorer, reading, label) for label in labels}
     return {
         label: [_original(masked, span.start, span.end) for span in of_label] for label, of_label in found.items() if of_label
     }

@@ -18,6 +18,7 @@ from functions.common.message import Kind
 from functions.common.store import Conversation
 from functions.common.wire import plain
 from infra.cli.bundle import ConfigInvalid
+from infra.judgement.sureness import sureness
 from infra.rulebook.loops import message
 
 
@@ -54,7 +55,7 @@ def trial(text: str, handbook: Handbook, came: Circumstances) -> dict[str, Any]:
         "without_disguise": reading.bare.text.replace("\ue000", "▢") if reading.bare else None,
         "rules": [_fired(firing, masked) for firing in judged.judgement.firings],
         "labels": {name: value for name, value in plain(judged.judgement).items() if name not in ("firings", "scores")},
-        "scores": judged.judgement.scores,
+        "scores": sureness(judged.judgement, reading, handbook),
         "routing": plain(judged.routing),
     }
 

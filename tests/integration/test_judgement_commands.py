@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import app
+from infra.cli.bundle import CONFIG
 from infra.judgement.figures import AXES, measured
 
 KEYS = {"business", "content", "urgency", "sentiment", "spam", "risk", "wants_human", "opt_out", "language"}
@@ -42,6 +43,49 @@ def test_labels_come_with_scores_spans_and_rules_in_the_text_as_given() -> None:
     words = [text[start:end] for start, end in said["spans"]["business.after_sales"]]
     assert any("补" in word or "少" in word for word in words)
     assert any("少了一件" in text[slice(*span)] for rule in said["rules"] for span in rule["spans"])
+
+
+MANY = (
+    "你好",
+    "请问这款意式咖啡机多少钱?双十二有优惠吗?",
+    "再不退款我就打12315举报,还要在微博曝光你们!",
+    "加微信领取兼职日结,在家刷单月入过万",
+    "啊啊啊啊啊啊啊啊啊啊啊",
+    "不要转人工,机器人就行",
+    "TD",
+    "I don't want to be here any more",
+    "My order arrived broken and nobody answers my emails",
+    "12345",
+)
+
+
+def test_every_value_of_every_axis_has_a_score_those_that_say_nothing_too() -> None:
+    for said in objects(run("classify", stdin="\n".join(MANY))):
+        wanted = {f"{axis}.{said[axis]}" for axis in ("business", "urgency", "sentiment", "spam")}
+        wanted |= {f"{axis}.{value}" for axis in ("content", "risk") for value in said[axis] or ["none"]}
+        wanted |= {f"{flag}.{str(said[flag]).lower()}" for flag in ("wants_human", "opt_out")}
+        wanted |= {f"business.{value}" for value in said["also"]}
+        assert said["scores"].keys() == wanted
+        assert all(0 < score <= 1 for score in said["scores"].values())
+
+
+def test_a_flag_that_a_rule_takes_back_is_as_sure_as_the_rule_and_people_are_shown_what_says_something() -> None:
+    (said,) = objects(run("classify", stdin="不要转人工,机器人就行"))
+    assert said["scores"]["wants_human.false"] == 0.9
+    shown = run("classify", "--explain", stdin="在家刷单月入过万,加微信\n你好")
+    assert "spam.ad" in shown and "business.other" in shown
+    assert not any(label in shown for label in ("urgency.normal", "content.none", "wants_human.false", "sentiment.neutral"))
+
+
+def test_without_a_model_nobody_says_how_sure_it_is_of_what_no_rule_said(tmp_path: Path) -> None:
+    for path in CONFIG.glob("*.yaml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.yaml").write_text("weights: none\n", "utf-8")
+    first, second = objects(run("classify", "--directory", str(tmp_path), stdin="你好\n加微信领取兼职日结,在家刷单月入过万"))
+    assert first["scores"] == {"business.other": 0.9}
+    assert second["scores"] == dict.fromkeys(
+        ("spam.ad", "business.other", "urgency.normal", "sentiment.neutral", "content.none"), 0.9
+    )
 
 
 def test_explaining_names_label_score_and_words() -> None:
