@@ -1,4 +1,4 @@
-"""Every trap of docs/testing.md names tests that exist."""
+"""Every trap of docs/testing.md, and all that a channel must do, names tests that exist."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ TRAPS = {
 }
 
 
+DUTIES = {
+    what: re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
+    for what, tests in re.findall(
+        r"^\| ([^|]+) \| (`.+) \|$",
+        (ROOT / "docs" / "testing.md")
+        .read_text(encoding="utf-8")
+        .partition("## What a channel must do")[2]
+        .partition("\n## ")[0],
+        re.MULTILINE,
+    )
+}
+
+
 @cache
 def names_in(path: str) -> frozenset[str]:
     tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
@@ -33,3 +46,13 @@ def test_every_trap_has_its_row():
 def test_the_names_in_a_trap_exist(trap):
     assert TRAPS[trap]
     assert [name for path, name in TRAPS[trap] if name not in names_in(path)] == []
+
+
+def test_what_a_channel_must_do_is_written_down():
+    assert len(DUTIES) > 15
+
+
+@pytest.mark.parametrize("what", DUTIES)
+def test_the_names_behind_a_duty_exist(what):
+    assert DUTIES[what]
+    assert [name for path, name in DUTIES[what] if name not in names_in(path)] == []
