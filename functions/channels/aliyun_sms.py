@@ -179,10 +179,7 @@ def _nonce(reply: OutgoingReply, at: datetime) -> str:
 
 
 def _outcome(answer: HttpResult) -> SendResult:
-    try:
-        said = strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        said = {}
+    said = strict_json.answered(answer.body)
     code = json_fields.loggable(said.get("Code") or str(answer.status))
     if code == "OK" and 200 <= answer.status < 300:
         return SendResult(outcome="sent", provider_id=json_fields.optional_id(said, "BizId"), code=code)

@@ -11,7 +11,6 @@ https://open.dingtalk.com/document/robots/custom-robot-access
 from __future__ import annotations
 
 import hmac
-import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -123,7 +122,7 @@ class Dingtalk:
             return SendResult(outcome="invalid", code="too_long")
         url = f"{outbound.origin(f'https://{webhook.hostname}')}{webhook.path}?{webhook.query}"
         said = dingtalk_markdown.written(reply, text)
-        body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        body = strict_json.written(said)
         return leased_send.post(outbound, url, JSON, body, _outcome)
 
 

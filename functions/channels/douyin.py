@@ -172,7 +172,7 @@ class Douyin:
         if len(reply.text) > self.max_text:
             return SendResult(outcome="invalid", code="too_long")
         said = {"msg_id": reply.native_id, "conversation_id": conversation, "to_user_id": reply.contact}
-        body = _json(douyin_events.filled(credentials.send_body, {**said, "scene": scene, "text": reply.text}))
+        body = strict_json.written(douyin_events.filled(credentials.send_body, {**said, "scene": scene, "text": reply.text}))
         url = f"{outbound.origin(API)}{credentials.send_path}?open_id={quote(credentials.open_id, safe='')}"
 
         def post(token: str) -> SendResult:
@@ -260,23 +260,16 @@ def _fetch_token(credentials: DouyinCredentials, outbound: Outbound) -> AccessTo
     headers = {"content-type": "application/x-www-form-urlencoded"}
     url = f"{outbound.origin(API)}/oauth/refresh_token/"
     answer = outbound.request("POST", url, headers=headers, body=urlencode(asked).encode())
-    given = json_fields.table(_fields(answer), "data")
+    given = json_fields.table(strict_json.answered(answer.body), "data")
     token, expires_in = given.get("access_token"), json_fields.count(given, "expires_in")
     if isinstance(token, str) and token and expires_in:
         return AccessToken(token, expires_in)
     raise leased_send.TokenRefused(_result(answer))
 
 
-def _fields(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
-
-
 def _result(answer: HttpResult) -> SendResult:
     """The code stands in `extra` or in `data`, and in newer APIs in `err_no`."""
-    fields = _fields(answer)
+    fields = strict_json.answered(answer.body)
     extra, data = json_fields.table(fields, "extra"), json_fields.table(fields, "data")
     found = [json_fields.count(extra, "error_code"), json_fields.count(data, "error_code"), json_fields.count(fields, "err_no")]
     codes = [code for code in found if code is not None]
@@ -286,10 +279,6 @@ def _result(answer: HttpResult) -> SendResult:
     outcome, retry_after = _OUTCOMES.get(code, "invalid"), _RETRY_AFTER.get(code)
     provider_id = json_fields.optional_id(fields, "msg_id") or json_fields.optional_id(data, "msg_id")
     return SendResult(outcome=outcome, code=str(code), provider_id=provider_id, retry_after=retry_after)
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 ADAPTER = Douyin()

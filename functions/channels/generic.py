@@ -278,7 +278,7 @@ def _reply_body(reply: OutgoingReply) -> bytes:
         **({"buttons": list(reply.buttons)} if reply.buttons else {}),
         **({"image_url": reply.image_url} if reply.image_url else {}),
     }
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return strict_json.written(said)
 
 
 def _outcome(status: int, retry_after: str | None) -> SendResult:

@@ -259,10 +259,7 @@ def _reply_body(reply: OutgoingReply, text: str) -> bytes:
 
 
 def _outcome(answer: HttpResult) -> SendResult:
-    try:
-        said: Fields = strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        said = {}
+    said = strict_json.answered(answer.body)
     code = json_fields.loggable(said.get("error") or str(answer.status))
     if said.get("ok") is True:
         return SendResult(outcome="sent", provider_id=json_fields.optional_id(said, "ts"), code=code)

@@ -10,7 +10,6 @@ https://core.telegram.org/bots/api#update
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -42,7 +41,6 @@ from functions.channels.contract import (
     Verified,
 )
 from functions.common import keys
-from functions.common.errors import MalformedPayload
 from functions.common.message import (
     Contact,
     ContactId,
@@ -267,14 +265,11 @@ def _reply_body(reply: OutgoingReply) -> bytes:
         said["reply_markup"] = {"keyboard": keyboard, "one_time_keyboard": True, "resize_keyboard": True}
     if quoted:
         said["reply_parameters"] = {"message_id": int(quoted), "allow_sending_without_reply": True}
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return strict_json.written(said)
 
 
 def _outcome(answer: HttpResult) -> SendResult:
-    try:
-        said: Fields = strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        said = {}
+    said = strict_json.answered(answer.body)
     code = str(json_fields.count(said, "error_code") or answer.status)
     if said.get("ok") is True:
         sent = json_fields.optional_id(json_fields.table(said, "result"), "message_id")

@@ -10,7 +10,6 @@ https://cloud.tencent.com/document/product/382/55981
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -179,7 +178,7 @@ def _body(reply: OutgoingReply, credentials: TencentSmsCredentials) -> bytes:
         "TemplateParamSet": [reply.text],
         "SessionContext": reply.message_id,  # comes back in the answer; it does not make the call idempotent
     }
-    return json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return strict_json.written(asked)
 
 
 def _outcome(answer: HttpResult) -> SendResult:

@@ -11,10 +11,9 @@ https://help.sleekflow.io/en_US/tiktok-business-messaging/troubleshooting-your-t
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
@@ -46,7 +45,6 @@ from functions.channels.contract import (
 )
 from functions.channels.contract import Outcome as Sent
 from functions.common import keys
-from functions.common.errors import MalformedPayload
 from functions.common.message import Contact, ContactId, Message, ReplyWindow, Verification
 
 API = "https://business-api.tiktok.com"
@@ -210,7 +208,7 @@ def _post(reply: OutgoingReply, credentials: TiktokBusinessCredentials, token: s
         **tiktok_content.written(reply.text, reply.buttons),
     }
     url = f"{outbound.origin(API)}/open_api/v1.3/business/message/send/"
-    return leased_send.post(outbound, url, {**JSON, "access-token": token}, _json(said), _read)
+    return leased_send.post(outbound, url, {**JSON, "access-token": token}, strict_json.written(said), _read)
 
 
 def _fetch_token(credentials: TiktokBusinessCredentials, outbound: Outbound) -> AccessToken:
@@ -221,8 +219,8 @@ def _fetch_token(credentials: TiktokBusinessCredentials, outbound: Outbound) -> 
         "refresh_token": credentials.refresh_token.get_secret_value() if credentials.refresh_token else "",
     }
     url = f"{outbound.origin(API)}/open_api/v1.3/tt_user/oauth2/refresh_token/"
-    answer = outbound.request("POST", url, headers=JSON, body=_json(asked))
-    given = table(_said(answer), "data")
+    answer = outbound.request("POST", url, headers=JSON, body=strict_json.written(asked))
+    given = table(strict_json.answered(answer.body), "data")
     token, life = given.get("access_token"), given.get("expires_in")
     if isinstance(token, str) and token and type(life) is int:
         return AccessToken(token, life)
@@ -231,7 +229,7 @@ def _fetch_token(credentials: TiktokBusinessCredentials, outbound: Outbound) -> 
 
 def _read(answer: HttpResult) -> SendResult:
     """TikTok answers 200 with a code of its own; any other status comes from something in between, or says nothing certain."""
-    said = _said(answer)
+    said = strict_json.answered(answer.body)
     code = said.get("code")
     if type(code) is not int:
         limited = answer.status == 429
@@ -245,17 +243,6 @@ def _read(answer: HttpResult) -> SendResult:
     sent = optional_id(table(table(said, "data"), "message"), "message_id")
     wait = RETRY_AFTER if outcome == "rate_limited" else None
     return SendResult(outcome=outcome, code=str(code)[:16], provider_id=sent, retry_after=wait)
-
-
-def _said(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 ADAPTER = TiktokBusiness()

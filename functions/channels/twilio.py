@@ -183,10 +183,7 @@ def _signed_fields(request: RawRequest) -> form.Fields:
 
 
 def _outcome(answer: HttpResult) -> SendResult:
-    try:
-        said = strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        said = {}
+    said = strict_json.answered(answer.body)
     code = str(said.get("code") or answer.status)[:16]
     if 200 <= answer.status < 300:
         sid = said.get("sid")

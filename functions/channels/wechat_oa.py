@@ -10,7 +10,6 @@ https://developers.weixin.qq.com/doc/offiaccount/Customer_Service/Customer_Servi
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +17,16 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
-from functions.channels.codecs import leased_send, picture_card, strict_xml, wx_aes, wx_answers, wx_menus, wx_messages
+from functions.channels.codecs import (
+    leased_send,
+    picture_card,
+    strict_json,
+    strict_xml,
+    wx_aes,
+    wx_answers,
+    wx_menus,
+    wx_messages,
+)
 from functions.channels.codecs.constant_time import fresh, same, unix_time
 from functions.channels.codecs.wx_messages import Fields, FieldUnreadable, Said
 from functions.channels.codecs.wx_signature import sorted_sha1
@@ -232,7 +240,7 @@ def _reply_body(reply: OutgoingReply) -> bytes | None:
         said = picture_card.news(reply.image_url)
     elif reply.buttons:
         said = wx_menus.links(text, reply.buttons)
-    return _json({"touser": reply.contact, **said})
+    return strict_json.written({"touser": reply.contact, **said})
 
 
 def _post(body: bytes, token: str, outbound: Outbound) -> SendResult:
@@ -251,17 +259,15 @@ def _fetch_token(credentials: WechatOaCredentials, outbound: Outbound) -> Access
         "appid": credentials.app_id,
         "secret": credentials.app_secret.get_secret_value(),
     }
-    answer = outbound.request("POST", f"{outbound.origin(API)}/cgi-bin/stable_token", headers=JSON, body=_json(asked))
+    answer = outbound.request(
+        "POST", f"{outbound.origin(API)}/cgi-bin/stable_token", headers=JSON, body=strict_json.written(asked)
+    )
     fields = wx_answers.fields(answer)
     token, expires_in = fields.get("access_token"), fields.get("expires_in")
     if isinstance(token, str) and token and type(expires_in) is int:
         return AccessToken(token, expires_in)
     # 40001 is a wrong secret here: the account's settings are at fault, not its token.
     raise leased_send.TokenRefused(wx_answers.result(answer))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 ADAPTER = WechatOa()

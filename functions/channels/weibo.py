@@ -203,10 +203,7 @@ def _window(said: Said, since: datetime, credentials: WeiboCredentials) -> Reply
 
 
 def _result(answer: HttpResult) -> SendResult:
-    try:
-        said = strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        said = {}
+    said = strict_json.answered(answer.body)
     errcode = json_fields.count(said, "error_code")
     if errcode is None:
         sent = answer.status == 200 and said.get("result") is not False and bool(said)

@@ -13,9 +13,7 @@ from urllib.parse import quote
 from zlib import crc32
 
 from functions.channels.codecs import json_fields, leased_send, strict_json
-from functions.channels.codecs.json_fields import Fields
 from functions.channels.contract import TEXT_ONLY, AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult, Shows
-from functions.common.errors import MalformedPayload
 from functions.common.message import Message
 
 JSON = "application/json; charset=utf-8"
@@ -88,7 +86,7 @@ def fetch_token(outbound: Outbound, origin: str, app_id: str, app_secret: str) -
     url = f"{origin}/open-apis/auth/v3/tenant_access_token/internal"
     asked = _json({"app_id": app_id, "app_secret": app_secret}).encode("utf-8", "replace")
     answer = outbound.request("POST", url, headers={"content-type": JSON}, body=asked)
-    given = _fields(answer)
+    given = strict_json.answered(answer.body)
     token, expire = given.get("tenant_access_token"), json_fields.count(given, "expire")
     if isinstance(token, str) and token and expire:
         return AccessToken(token, expire)
@@ -101,7 +99,7 @@ def _uuid(reply: OutgoingReply) -> str:
 
 
 def _result(answer: HttpResult) -> SendResult:
-    fields = _fields(answer)
+    fields = strict_json.answered(answer.body)
     code = json_fields.count(fields, "code")
     outcome = _outcome(answer.status, code)
     return SendResult(
@@ -124,13 +122,6 @@ def _rest(answer: HttpResult) -> float:
     """https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control"""
     reset = answer.headers.get("x-ogw-ratelimit-reset", "")
     return float(reset) if _SECONDS.fullmatch(reset) else RETRY_AFTER
-
-
-def _fields(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
 
 
 def _json(value: Any) -> str:

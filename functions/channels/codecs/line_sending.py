@@ -8,7 +8,6 @@ https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +18,6 @@ from functions.channels.codecs import json_fields, leased_send, strict_json
 from functions.channels.codecs.json_fields import Fields, optional_id, rows
 from functions.channels.codecs.leased_send import TokenRefused
 from functions.channels.contract import AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult
-from functions.common.errors import MalformedPayload
 
 API = "https://api.line.me"
 JSON = {"content-type": "application/json"}
@@ -61,7 +59,7 @@ def fetch_token(channel_id: str, channel_secret: str, outbound: Outbound) -> Acc
 
 def _post(way: str, said: Mapping[str, Any], headers: Mapping[str, str], token: str, outbound: Outbound) -> SendResult:
     url = f"{outbound.origin(API)}/v2/bot/message/{way}"
-    body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    body = strict_json.written(said)
     return leased_send.post(outbound, url, {**JSON, "authorization": f"Bearer {token}", **headers}, body, _outcome)
 
 
@@ -108,7 +106,4 @@ def _seconds(named: str) -> float:
 
 
 def _said(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
+    return strict_json.answered(answer.body)

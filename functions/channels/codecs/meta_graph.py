@@ -8,16 +8,13 @@ https://developers.facebook.com/docs/messenger-platform/error-codes
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from functions.channels.codecs import leased_send, strict_json
 from functions.channels.codecs.hmac_raw_body import signature
 from functions.channels.codecs.json_fields import Fields, optional_id, rows, table
 from functions.channels.codecs.meta_webhook import MetaCredentials
 from functions.channels.contract import HttpResult, Outbound, Outcome, SendResult
-from functions.common.errors import MalformedPayload
 
 RECEIVE_ONLY = SendResult(outcome="window_closed", code="receive_only")
 RETRY_AFTER = 60.0  # seconds; Graph names none
@@ -60,12 +57,12 @@ def post(path: str, said: Fields, credentials: MetaCredentials, outbound: Outbou
         # Of use to nobody without the token. https://developers.facebook.com/docs/graph-api/guides/secure-requests
         url += f"?appsecret_proof={signature(credentials.app_secret.get_secret_value(), token.encode())}"
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    return leased_send.post(outbound, url, headers, _json(said), outcome)
+    return leased_send.post(outbound, url, headers, strict_json.written(said), outcome)
 
 
 def outcome(answer: HttpResult) -> SendResult:
     """What became of a send, by the error's code and subcode; by the HTTP status where there is no error in the answer."""
-    said = _said(answer)
+    said = strict_json.answered(answer.body)
     error = table(said, "error")
     if not error:
         return _by_status(answer, said)
@@ -93,14 +90,3 @@ def _retry_after(answer: HttpResult, code: str | None) -> float:
     if _SECONDS.fullmatch(named):
         return float(named)
     return PAIR_RETRY_AFTER if code == "131056" else RETRY_AFTER
-
-
-def _said(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -8,16 +8,13 @@ https://bot.q.qq.com/wiki/develop/api-v2/server-inter/message/trans/msg-btn.html
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
 from functions.channels.codecs import json_fields, leased_send, markdown_text, plain_form, strict_json
-from functions.channels.codecs.json_fields import Fields
 from functions.channels.contract import AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult, Shows
-from functions.common.errors import MalformedPayload
 from functions.common.message import Message
 
 API = "https://api.sgroup.qq.com"
@@ -79,18 +76,18 @@ def post(outbound: Outbound, token: str, reply: OutgoingReply) -> SendResult:
         if fetched.provider_id is None:
             return fetched
         said = {"msg_type": MEDIA, "media": {"file_info": fetched.provider_id}}
-    body = _json({**said, "msg_id": reply.native_id, "msg_seq": _sequence(reply)})
+    body = strict_json.written({**said, "msg_id": reply.native_id, "msg_seq": _sequence(reply)})
     return leased_send.post(outbound, f"{to}/messages", headers, body, _result)
 
 
 def _file(url: str) -> bytes:
     # srv_send_msg would send it at once, unprompted.
-    return _json({"file_type": IMAGE, "url": url, "srv_send_msg": False})
+    return strict_json.written({"file_type": IMAGE, "url": url, "srv_send_msg": False})
 
 
 def _fetched(answer: HttpResult) -> SendResult:
     """`provider_id` is what QQ calls the file for a while."""
-    info = _fields(answer).get("file_info")
+    info = strict_json.answered(answer.body).get("file_info")
     if 200 <= answer.status < 300 and isinstance(info, str) and info:
         return SendResult(outcome="sent", provider_id=info)
     refused = replace(_result(answer), provider_id=None)
@@ -123,25 +120,18 @@ def fetch_token(app_id: str, app_secret: str, outbound: Outbound) -> AccessToken
 
     https://bot.q.qq.com/wiki/develop/api-v2/dev-prepare/interface-framework/api-use.html
     """
-    asked = _json({"appId": app_id, "clientSecret": app_secret})
+    asked = strict_json.written({"appId": app_id, "clientSecret": app_secret})
     url = f"{outbound.origin(ACCOUNT_API)}/app/getAppAccessToken"
     answer = outbound.request("POST", url, headers={"content-type": JSON}, body=asked)
-    given = _fields(answer)
+    given = strict_json.answered(answer.body)
     token, expires_in = given.get("access_token"), json_fields.count(given, "expires_in")  # in digits, as text
     if isinstance(token, str) and token and expires_in:
         return AccessToken(token, expires_in)
     raise leased_send.TokenRefused(_result(answer))
 
 
-def _fields(answer: HttpResult) -> Fields:
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
-
-
 def _result(answer: HttpResult) -> SendResult:
-    fields = _fields(answer)
+    fields = strict_json.answered(answer.body)
     code = json_fields.count(fields, "code") or json_fields.count(fields, "err_code")
     provider_id = json_fields.optional_id(fields, "id")
     outcome: Outcome
@@ -161,7 +151,3 @@ def _by_status(status: int, otherwise: Outcome) -> Outcome:
     if status >= 500:
         return "unknown"
     return named.get(status, "invalid" if 400 <= status < 500 else otherwise)
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""JSON from outside: the whole body or nothing, UTF-8 only, of bounded size and depth, with text that can be stored.
+"""JSON from outside: the whole body or nothing, UTF-8 only, of bounded size and depth, with text that can be stored; and JSON for it.
 
 A lenient reader that skips what it cannot decode turns a length-extended signature into a forged message (trap T4).
 """
@@ -41,6 +41,19 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MalformedPayload("not a JSON object")
     return value
+
+
+def answered(body: bytes) -> dict[str, Any]:
+    """The object that a platform answered a call of ours with; empty when it is none, or comes from something in between that failed."""
+    try:
+        return parse_object(body)
+    except MalformedPayload:
+        return {}
+
+
+def written(value: Any) -> bytes:
+    """JSON for a platform: short, characters as themselves (some refuse \\uXXXX), `?` for what UTF-8 cannot carry."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _too_many(body: bytes) -> bool:

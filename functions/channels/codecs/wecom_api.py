@@ -6,12 +6,11 @@ https://developer.work.weixin.qq.com/document/path/90313
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import quote
 
-from functions.channels.codecs import wx_answers
+from functions.channels.codecs import strict_json, wx_answers
 from functions.channels.codecs.leased_send import TokenRefused
 from functions.channels.codecs.wecom_callback import WecomCredentials
 from functions.channels.contract import AccessToken, HttpResult, Outbound, Outcome, SendResult
@@ -64,7 +63,7 @@ def url(path: str, token: str, outbound: Outbound) -> str:
 
 def body(asked: dict[str, Any]) -> bytes:
     """JSON as the vendor takes it: it refuses \\uXXXX (40033), so characters go out as themselves."""
-    return json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return strict_json.written(asked)
 
 
 def sendable(text: str) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from functions.channels.codecs import strict_json
 from functions.channels.contract import HttpResult, Outcome, SendResult
-from functions.common.errors import MalformedPayload
 
 _OUTCOMES: dict[int, Outcome] = {
     0: "sent",
@@ -30,10 +29,7 @@ def fields(answer: HttpResult) -> dict[str, Any]:
     """The answer's JSON object; empty when it is none, or comes from something in between that failed."""
     if answer.status != 200:
         return {}
-    try:
-        return strict_json.parse_object(answer.body)
-    except MalformedPayload:
-        return {}
+    return strict_json.answered(answer.body)
 
 
 def result(answer: HttpResult) -> SendResult:
