@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -95,39 +95,42 @@ def told(story: dict[str, Any], zone: ZoneInfo) -> str:
 
 def explained(story: dict[str, Any], zone: ZoneInfo) -> str:
     """A message's story as lines, with the times of a zone."""
-    labels, routing, reply = story["labels"], story["routing"], story["reply"]
     lines = [
         f"{story['message_id']}  {story['channel']}/{story['account']}  {_there(story['received_at'], zone)}  bundle {story['judged_by']}",
         f"text       {in_words(story['kind'], story['text'])}",
         f"masked     {', '.join(f'{kind} {count}' for kind, count in story['masked'].items()) or 'nothing'}",
-        f"labels     {_labels(labels)}",
+        f"labels     {_labels(story['labels'])}",
+        *(f"rule       {rule['rule']} (version {rule['version']}): {_quoted(rule['words'])}" for rule in story["rules"]),
+        f"routing    {_routed(story['routing'], zone)}",
     ]
-    lines += [
-        f"rule       {rule['rule']} (version {rule['version']}): {', '.join(map(repr, rule['words'])) or 'no words'}"
-        for rule in story["rules"]
-    ]
-    wanted = [
-        f"team {routing['team']}",
-        f"due {_there(routing['due_at'], zone)}",
-        f"priority {routing['priority']} {routing.get('points', {})}",
-    ]
-    wanted += [f"{name} {routing[name]}" for name in ("hold", "escalate", "tags", "reply", "no_reply") if routing.get(name)]
-    lines.append(f"routing    {'; '.join(wanted)}")
-    if reply is None:
+    if story["reply"] is None:
         return "\n".join([*lines, "reply      nothing is decided yet"])
-    lines.append(
-        f"decision   {reply['reason']}"
-        + (f" ({reply['detail']})" if reply.get("detail") else "")
-        + f", {_there(reply['at'], zone)}"
-    )
-    lines += [f"not said   {each['reason']} {each['template']}: {each['because']}" for each in reply["suppressed"]]
-    sent = f"reply      {reply['state']}"
-    sent += "".join(f", {name} {reply[name]}" for name in ("template", "variant", "attempts", "outcome") if reply.get(name))
-    lines.append(f"{sent}; decided by bundle {reply.get('bundle')}")
+    now = [f"now        {story['now']['status']}"] if story["now"] else []
+    return "\n".join([*lines, *_answered(story["reply"], zone), *now])
+
+
+def _routed(routing: dict[str, Any], zone: ZoneInfo) -> str:
+    points = ", ".join(f"{name} {value}" for name, value in routing.get("points", {}).items())
+    said = [f"team {routing['team']}", f"due {_there(routing['due_at'], zone)}"]
+    said.append(f"priority {routing['priority']}" + (f" ({points})" if points else ""))
+    said += [f"{name} {', '.join(routing[name])}" for name in ("hold", "escalate", "tags") if routing.get(name)]
+    said += [f"reply {routing['reply']}"] if routing.get("reply") else []
+    return "; ".join([*said, *(["no reply"] if routing.get("no_reply") else [])])
+
+
+def _answered(reply: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    why = f" ({reply['detail']})" if reply.get("detail") else ""
+    yield f"decision   {reply['reason']}{why}, {_there(reply['at'], zone)}"
+    yield from (f"not said   {each['reason']} {each['template']}: {each['because']}" for each in reply["suppressed"])
+    sent = "".join(f", {name} {reply[name]}" for name in ("template", "variant", "attempts", "outcome") if reply.get(name))
+    yield f"reply      {reply['state']}{sent}; decided by bundle {reply.get('bundle')}"
     if reply.get("text"):
-        lines.append(f"           {reply['text']}")
-    lines += [f"suggested  {mark}" for mark in reply.get("suggestions", ())]
-    return "\n".join([*lines, f"now        {story['now']['status']}"] if story["now"] else lines)
+        yield f"           {reply['text']}"
+    yield from (f"suggested  {mark}" for mark in reply.get("suggestions", ()))
+
+
+def _quoted(found: Iterable[str]) -> str:
+    return "  ".join(f"“{each}”" for each in found) or "no words"
 
 
 def _there(at: str, zone: ZoneInfo) -> str:
@@ -168,6 +171,15 @@ def _line(judged: Judged, reply: Reply | None) -> dict[str, Any]:
 
 
 def _labels(labels: dict[str, Any]) -> str:
-    chosen = Judgement()
-    said = [f"{axis} {labels[axis]}" for axis in _AXES[1:] if labels[axis] != plain(getattr(chosen, axis))]
-    return "; ".join((f"business {labels['business']} {CHINESE['business'][labels['business']]}", *said))
+    neutral = labels_of(Judgement())
+    said = [f"{axis} {_value(axis, labels[axis])}" for axis in _AXES[1:] if labels[axis] != neutral[axis]]
+    return "; ".join((f"business {_value('business', labels['business'])}", *said))
+
+
+def _value(axis: str, value: Any) -> str:
+    """`refund 退款`: by its name and, where the label sheet has one, in Chinese."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    chinese: Mapping[str, str] = CHINESE.get("business" if axis == "also" else axis, {})
+    each = value if isinstance(value, list) else [value]
+    return ", ".join(f"{name} {chinese[name]}" if name in chinese else str(name) for name in each)

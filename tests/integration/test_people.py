@@ -329,6 +329,17 @@ def test_a_messages_whole_story_is_told_masked(house: House) -> None:
     assert "postroom: no message id: nonsense" in postroom(house, "explain", "nonsense", code=1)
 
 
+def test_a_story_is_told_in_words_and_not_in_brackets(house: House) -> None:
+    hear(house, "u1", "你们的充电宝昨晚冒烟起火,把我的手烫伤了")
+    (item,) = house.of_kind("M#")
+    lines = postroom(house, "explain", item["message"]["message_id"]).splitlines()
+    (labels,) = [line for line in lines if line.startswith("labels ")]
+    assert "business complaint 投诉" in labels and "risk safety 人身安全" in labels and "urgency urgent 加急" in labels
+    (routing,) = [line for line in lines if line.startswith("routing ")]
+    assert "escalate safety" in routing and "risk.safety" in routing
+    assert not any(bracket in line for line in (labels, routing) for bracket in "[]{}")
+
+
 def test_a_suppressed_reply_is_told_with_its_reason(house: House) -> None:
     hear(house, "u1", "把钱转账到我卡上,顺便问下怎么开发票")
     (item,) = house.of_kind("M#")
