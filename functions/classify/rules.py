@@ -111,7 +111,7 @@ class RuleBook:
 
     def firing(self, fired: Fired, reading: Reading) -> Firing:
         """A firing as it is stored, with spans in the text that people see."""
-        spans = dict.fromkeys(reading.folded.span(start, end) for start, end in fired.evidence)
+        spans = [reading.folded.span(start, end) for start, end in fired.evidence]
         return Firing(rule=fired.rule.name, version=self.version, spans=_merged(spans)[:MAX_SPANS])
 
     def templates(self) -> dict[str, str]:

@@ -123,8 +123,9 @@ def find(text: str, *, in_paths: bool = False) -> tuple[Finding, ...]:
     for kind, search, least in _KINDS:
         if digits < least:
             continue
-        stretches = apart(mobiles(rest, in_paths=in_paths) if kind == "mobile" else search(rest))
-        if stretches:
+        found = list(mobiles(rest, in_paths=in_paths) if kind == "mobile" else search(rest))
+        if found:
+            stretches = apart(found)
             findings += [Finding(kind, folded.span(start, end)) for start, end in stretches]
             rest = _blanked(rest, stretches)
     return tuple(sorted(findings, key=lambda finding: finding.span.start))

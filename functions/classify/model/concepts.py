@@ -77,12 +77,13 @@ class Concepts:
     def _found(self, text: str) -> list[tuple[int, int, int, int]]:
         """Start, rank among those that start there, end and concept of each word."""
         words = self._words
-        return sorted(
+        found = [
             (start, rank, end, concept)
             for keyword, places in self._automaton.find(text).items()
             for rank, concept in words[keyword]
             for start, end in places
-        )
+        ]
+        return sorted(found)
 
     def features(self, text: str, rules: Iterable[str]) -> set[int]:
         """The hashes of all that a clipped, folded text means, and of the rules that fired on it."""
