@@ -38,27 +38,26 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a pack: a CSV per month and business, as 2026-11_投诉.csv. It is there whole, or not at all."""
-    from functions.archive.pack import pack, sheets
+    from functions.archive.pack import sheets
     from functions.archive.password import password
     from functions.common.aws import client
     from functions.common.clock import system_clock
     from infra.records.period import Asked
 
     with one_line():
-        where, now = zone(), system_clock()
+        now = system_clock()
         time = _period(Asked(last_days=last_days, day=day, since=since, until=until), month, now)
-        wanted = sheets(time.since, time.until, where)
-        source = _source(table, bucket, shards, time)
-        content = pack(
-            wanted,
-            lambda each: _watched(source, each),
-            zone=where,
-            password=password(client("secretsmanager"), secret),
-            made_at=now,
-        )
-        size = written(to, content)
+        wanted = sheets(time.since, time.until, zone())
+        source, key = _source(table, bucket, shards, time), password(client("secretsmanager"), secret)
+        size = written(to, _packed(wanted, source, key, now))
     told = {"file": str(to), "sheets": [each.name for each in wanted], "bytes": size}
     say(told, f"{to}: {len(wanted)} CSVs, {size} bytes", as_json=as_json)
+
+
+def _packed(wanted: tuple[Sheet, ...], source: PackSource, password: str, now: datetime) -> Iterator[bytes]:
+    from functions.archive.pack import pack
+
+    return pack(wanted, lambda each: _watched(source, each), zone=zone(), password=password, made_at=now)
 
 
 def _period(asked: Asked, month: str | None, now: datetime) -> Period:

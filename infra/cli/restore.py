@@ -21,26 +21,36 @@ if TYPE_CHECKING:
     from infra.records.restore import Restored, Wanted
 
 
+Conversation = Annotated[str | None, typer.Option(help="One conversation, by its key (16 characters).")]
+Contact = Annotated[str | None, typer.Option(help="One person, by any id that a platform gives of them.")]
+Channel = Annotated[str | None, typer.Option(help="Only this channel.")]
+Account = Annotated[str | None, typer.Option(help="Only this account.")]
+Everything = Annotated[bool, typer.Option("--all", help="All that the archive has.")]
+FromManifests = Annotated[
+    bool, typer.Option("--from-manifests", help="First bring back what the table's ledger lacks, from the archive's bucket.")
+]
+Writers = Annotated[int, typer.Option(envvar="WRITERS", min=1, max=9, help="Conversations at a time.")]
+KeepDays = Annotated[int, typer.Option(min=1, max=3650, help="When what is brought back expires again.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
+
+
 def restore(
     *,
     table: TableName,
     bucket: BucketName,
-    conversation: Annotated[str | None, typer.Option(help="One conversation, by its key (16 characters).")] = None,
-    contact: Annotated[str | None, typer.Option(help="One person, by any id that a platform gives of them.")] = None,
-    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
-    account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
+    conversation: Conversation = None,
+    contact: Contact = None,
+    channel: Channel = None,
+    account: Account = None,
     day: Day = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that the archive has.")] = False,
-    from_manifests: Annotated[
-        bool,
-        typer.Option("--from-manifests", help="First bring back what the table's ledger lacks, from the archive's bucket."),
-    ] = False,
+    everything: Everything = False,
+    from_manifests: FromManifests = False,
     shards: Shards = 4,
-    writers: Annotated[int, typer.Option(envvar="WRITERS", min=1, max=9, help="Conversations at a time.")] = 8,
-    keep_days: Annotated[int, typer.Option(min=1, max=3650, help="When what is brought back expires again.")] = 30,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    writers: Writers = 8,
+    keep_days: KeepDays = 30,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Bring back a conversation, a person's messages, a day, a time or everything. May be run again: nothing is ever written over."""
@@ -60,9 +70,7 @@ def restore(
         known = table_of(table)
         catalogue = catalogue_of(known, bucket)
         relisted = _relisted(catalogue, shards, now, wanted=from_manifests, dry_run=dry_run)
-        manifests = _manifests(catalogue, wanted, now)
-        if relisted is not None and dry_run:
-            manifests += [manifest for manifest in relisted.parts if _may_hold(manifest, wanted)]
+        manifests = _manifests(catalogue, wanted, now, relisted.parts if relisted is not None and dry_run else [])
         tombstones, keep = Tombstones(known, catalogue.bucket), timedelta(days=keep_days)
         restorer = Restorer(known, catalogue, now=now, tombstones=tombstones, keep=keep, dry_run=dry_run, writers=writers)
         done = restorer.restore(wanted, told(manifests, "parts", total=len(manifests)))
@@ -88,14 +96,15 @@ def _relisted(catalogue: Catalogue, shards: int, now: datetime, *, wanted: bool,
     return None
 
 
-def _manifests(catalogue: Catalogue, wanted: Wanted, now: datetime) -> list[Manifest]:
-    """The parts in which something wanted may be."""
+def _manifests(catalogue: Catalogue, wanted: Wanted, now: datetime, beside: list[Manifest]) -> list[Manifest]:
+    """The parts in which something wanted may be; some that the ledger does not know yet are `beside` it."""
     if wanted.period is not None:
         first, last = wanted.period.days()
     else:
         last = (now + timedelta(days=1)).date().isoformat()
         first = catalogue.first_day() or last
-    return list(catalogue.parts(first, last, (wanted.channel,) if wanted.channel else ()))
+    known = catalogue.parts(first, last, (wanted.channel,) if wanted.channel else ())
+    return [*known, *(manifest for manifest in beside if _may_hold(manifest, wanted))]
 
 
 def _may_hold(manifest: Manifest, wanted: Wanted) -> bool:

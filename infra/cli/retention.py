@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli.bundle import CONFIG
-from infra.cli.place import BucketName, Json, TableName, one_line, say, table_of
+from infra.cli.place import BucketName, Json, TableName, catalogue_of, one_line, say, table_of
 
 if TYPE_CHECKING:
-    from functions.archive.cleaning import Swept
+    from functions.archive.cleaning import Sweep, Swept
 
 retention = typer.Typer(help="See what the retention policy would remove.", no_args_is_help=True)
 
@@ -34,32 +34,31 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """List, by rule, how many archived messages a nightly run would remove, and how many a hold or an open conversation keeps."""
-    from functions.archive.bucket import ArchiveBucket
-    from functions.archive.cleaning import Sweep
-    from functions.archive.holds import Holds
-    from functions.archive.manifests import Ledger
-    from functions.archive.retention import read_retention
-    from functions.common.aws import client
     from functions.common.clock import system_clock
-    from infra.cli.bundle import read_sections
     from infra.records.progress import ticks
-    from infra.records.quiet import OnStderr
 
     with one_line():
-        known, policy = table_of(table), read_retention(read_sections(directory).get("retention"))
         now = _end_of(on) if on else system_clock()
-        sweep = Sweep(
-            table=known,
-            ledger=Ledger(known),
-            bucket=ArchiveBucket(client("s3", read_seconds=60), bucket),
-            holds=Holds(known),
-            retention=policy,
-            telemetry=OnStderr(),
-        )
+        sweep = _sweep(table, bucket, directory)
         with ticks("parts") as seen:
             swept = sweep.preview(now, seen)
         told = {"removed": dict(swept.removed), "kept": dict(swept.kept), "parts": swept.parts}
     say(told, _words(swept), as_json=as_json)
+
+
+def _sweep(table: str, bucket: str, directory: Path) -> Sweep:
+    """The policy of a folder, over a stack's archive."""
+    from functions.archive.cleaning import Sweep
+    from functions.archive.holds import Holds
+    from functions.archive.retention import read_retention
+    from infra.cli.bundle import read_sections
+    from infra.records.quiet import OnStderr
+
+    known, policy = table_of(table), read_retention(read_sections(directory).get("retention"))
+    there = catalogue_of(known, bucket)
+    return Sweep(
+        table=known, ledger=there.ledger, bucket=there.bucket, holds=Holds(known), retention=policy, telemetry=OnStderr()
+    )
 
 
 def _end_of(day: str) -> datetime:

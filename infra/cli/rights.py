@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from functions.archive.service import Cabinet
     from functions.archive.tombstones import Certificate
     from functions.common.identity import Party
+    from infra.records.person import Intent
 
 Copies = Annotated[
     list[str] | None,
     typer.Option("--copy", envvar="COPY_BUCKET", help="A second copy that the archive did not note itself, by its bucket."),
 ]
 Also = Annotated[list[str] | None, typer.Option(help="Another contact of the person: CHANNEL/ACCOUNT/ID.")]
+CertificatePath = Annotated[
+    Path | None, typer.Option("--certificate", help="Where the certificate goes; erasure-<its id>.json otherwise.")
+]
 TRIES = 3
 
 
@@ -72,16 +76,13 @@ def erase_person(
     export_bucket: Annotated[str, typer.Option(envvar="EXPORT_BUCKET", help="The stack's output ExportBucketName.")],
     copy: Copies = None,
     also: Also = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="Where the certificate goes; erasure-<its id>.json otherwise.")
-    ] = None,
+    certificate: CertificatePath = None,
     shards: Shards = 4,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is held, and remove nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
     """Remove everything held about a person, under all linked ids, and prove it by a search. Nothing brings it back."""
-    from functions.archive.holds import HeldLegally
     from functions.common.aws import client
     from functions.common.clock import system_clock
     from infra.records.person import begun_elsewhere, certified, remove_packs
@@ -96,12 +97,7 @@ def erase_person(
         parties = intent.parties(parties)
         begun_elsewhere(archive.tombstones, parties)
         _asked(parties, yes=yes)
-        intent.note(parties)
-        try:
-            done, unreached = _erased(eraser, parties, now)
-        except HeldLegally:
-            intent.done()
-            raise
+        done, unreached = _carried_out(intent, eraser, parties, now)
         packs = remove_packs(client("s3"), export_bucket)
         path = certificate or Path(f"erasure-{done.id}.json")
         said = certified(done, packs, path, unreached) | {"file": str(path)}
@@ -112,6 +108,20 @@ def erase_person(
     if unreached:
         raise typer.Exit(1)
     return None
+
+
+def _carried_out(
+    intent: Intent, eraser: Eraser, parties: tuple[Party, ...], now: datetime
+) -> tuple[Certificate, tuple[str, ...]]:
+    """What `_erased` says, who is being erased noted before anything is done."""
+    from functions.archive.holds import HeldLegally
+
+    intent.note(parties)
+    try:
+        return _erased(eraser, parties, now)
+    except HeldLegally:
+        intent.done()
+        raise
 
 
 def _outcome(done: Certificate, packs: int, path: Path, unreached: tuple[str, ...]) -> str:
@@ -191,7 +201,7 @@ def _erased(eraser: Eraser, parties: tuple[Party, ...], now: datetime) -> tuple[
     return stop(f"not erased yet: {left}; run this again")
 
 
-def _intent(parties: tuple[Party, ...]) -> Any:
+def _intent(parties: tuple[Party, ...]) -> Intent:
     from infra.records.person import Intent
 
     return Intent(Path(f".erasing-{parties[0].conv}.json"))
