@@ -1,35 +1,41 @@
-"""Restores and erasures that die before or after any call, or meet each other at any call: nothing half-done, nothing that comes back.
-
-Where deaths are many, only calls that change something are died at: between two that read, nothing has changed.
+"""Restores, erasures, exports and searches that die before or after any call, or meet each other at any call: nothing half-done, nothing
+that comes back.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
+import pyzipper
 
 from functions.archive import places
+from functions.archive.bucket import ArchiveBucket
 from functions.archive.erasure import Eraser
 from functions.archive.holds import Holds
 from functions.archive.places import Place
 from functions.archive.tombstones import Tombstones
+from functions.common import aws
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.identity import Party, People
 from infra.cli import rights
+from infra.cli.app import app
 from infra.records.lost_ledger import LostLedger
 from infra.records.restore import Restored, Restorer, Wanted
 from tests.fakes.archive_room import NOW, SHARDS, ArchiveRoom, open_archive_room
 from tests.fakes.deaths import Death, Watch, watching
 from tests.fakes.template import table_definition
 from tests.unit.test_erasure_reach import copied, held_in, versioned
-from tests.unit.test_person_rights import assert_gone, person, room
+from tests.unit.test_person_rights import assert_gone, person, room, runner
 
 __all__ = ["room"]
 
@@ -166,28 +172,115 @@ def test_a_restore_in_the_midst_of_an_erasure_brings_nothing_back() -> None:
     assert n > 20
 
 
-@both
-def test_an_erasure_by_command_that_dies_at_any_write_is_finished_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: Any
+@pytest.mark.parametrize("half", [0, 1])
+def test_an_erasure_by_command_that_dies_at_any_call_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: int
 ) -> None:
-    at: list[int] = []
-    for n in (None, *range(99)):
-        if n is not None and n not in at:
-            continue
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        opening = room.__wrapped__(folder, monkeypatch)  # type: ignore[attr-defined]
-        opened = next(opening)
-        bucket = versioned("copy")
-        copied(opened, bucket)
-        places.note(opened.bucket, Place(bucket="copy"))
-        watch = Watch(at=n, when=when)
-        with watching(watch), suppress(Death):
+    """To die at a call, or after it, is to leave the world as it is between two calls: each such state is died in once."""
+    with opened_room(tmp_path / "seen", monkeypatch) as there:
+        seen = Seen(world=lambda: state(tmp_path / "seen", there.bucket.name))
+        with watching(seen):
             person("erase", "--yes")
-        at = at or writes(watch)
-        person("erase", "--yes")
-        assert_gone(opened)
-        assert "anna" not in held_in(bucket), n
-        assert not list(folder.glob(".erasing-*")), n
-        opening.close()
+    at = [n for n, now in enumerate(seen.states) if n == 0 or now != seen.states[n - 1]]
     assert len(at) > 30
+    for n in at[half::2]:
+        folder = tmp_path / str(n)
+        with opened_room(folder, monkeypatch) as there:
+            with watching(Watch(at=n)), suppress(Death):
+                person("erase", "--yes")
+            person("erase", "--yes")
+            assert_gone(there)
+            assert "anna" not in held_in(ArchiveBucket(there.bucket.client, "copy")), n
+            assert not list(folder.glob(".erasing-*")), n
+
+
+@dataclass
+class Seen(Watch):
+    """Looks at the world before each call."""
+
+    world: Callable[[], str] = str
+    states: list[str] = field(default_factory=list)
+    looking: bool = False
+
+    def around(self, name: str, call: Callable[[], Any]) -> Any:
+        if not self.looking:
+            self.looking = True
+            self.states.append(self.world())
+            self.looking = False
+            self.calls.append(name)
+        return call()
+
+
+def state(folder: Path, archive: str) -> str:
+    """All that outlives a process: the table, every version of every object, files."""
+    s3, found = aws.client("s3"), [aws.client("dynamodb").scan(TableName=os.environ["TABLE_NAME"])["Items"]]
+    for bucket in (archive, "copy", "exports"):
+        about = s3.list_object_versions(Bucket=bucket)
+        found.append([(v["Key"], v["VersionId"]) for kind in ("Versions", "DeleteMarkers") for v in about.get(kind, [])])
+    found.append([(path.name, path.read_text("utf-8")) for path in sorted(folder.iterdir()) if path.is_file()])
+    return sha256(json.dumps(found, default=str).encode()).hexdigest()
+
+
+@contextmanager
+def opened_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveRoom]:
+    """Anna's room with a second copy, in a folder of its own."""
+    folder.mkdir()
+    opening = room.__wrapped__(folder, monkeypatch)  # type: ignore[attr-defined]
+    opened = next(opening)
+    copied(opened, versioned("copy"))
+    places.note(opened.bucket, Place(bucket="copy"))
+    yield opened
+    opening.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "--last-days", "30", "--to", "out.zip"),
+        ("person", "export", "generic", "demo", "anna", "--to", "out.zip"),
+    ],
+)
+def test_an_export_that_dies_at_any_call_leaves_no_file_that_could_be_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    with opened_room(tmp_path / "room", monkeypatch):
+        out = Path("out.zip")
+        watch = Watch()
+        with watching(watch):
+            assert runner.invoke(app, command).exit_code == 0
+        whole = sizes(out)
+        out.unlink()
+        for n in range(len(watch.calls)):
+            with watching(Watch(at=n)), suppress(Death):
+                runner.invoke(app, command, catch_exceptions=False)
+            assert not out.exists(), n
+            assert runner.invoke(app, command).exit_code == 0
+            assert [name for name, size in sizes(out) if size] == [name for name, size in whole if size], n
+            out.unlink()
+        assert len(watch.calls) > 5
+
+
+def sizes(pack: Path) -> list[tuple[str, int]]:
+    with pyzipper.AESZipFile(pack) as archive:
+        return [(info.filename, info.file_size) for info in archive.infolist()]
+
+
+def test_a_search_that_dies_at_any_call_leaves_nothing_that_the_next_would_believe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened_room(tmp_path / "room", monkeypatch) as there:
+        key = there.vault_key  # type: ignore[attr-defined]
+        words = ("search", "--last-days", "60", "--json", "--keep", "kept", "--unmask", "case 7", "--vault-key", key)
+        watch = Watch()
+        with watching(watch):
+            found = runner.invoke(app, words).stdout
+        assert found.count("\n") == 7 and "13800138000" in found
+        looks = len(there.items("Z#"))
+        for n in range(len(watch.calls)):
+            rmtree("kept", ignore_errors=True)
+            with watching(Watch(at=n)), suppress(Death):
+                outcome = runner.invoke(app, words, catch_exceptions=False)
+                assert outcome.exit_code
+            assert runner.invoke(app, words).stdout == found, n
+            assert len(there.items("Z#")) >= (looks := looks + 6), "a look that was cut short is on record too"
+            looks = len(there.items("Z#"))
