@@ -106,6 +106,6 @@ def shelved(directory: Path, messages: int) -> list[Manifest]:
     return made
 
 
-def conversation() -> str:
-    """The key of a conversation with messages."""
-    return keys.conversation_key("generic", "shop", _person(PART * 2))
+def conversation(messages: int) -> str:
+    """The key of a conversation with messages, among so many."""
+    return keys.conversation_key("generic", "shop", _person(messages // (DAYS * len(CHANNELS))))
