@@ -76,7 +76,10 @@ ROWS: dict[str, list[Row]] = {
         ("a menu message's entry", "text", said("text", Content="满意", bizmsgmenuid="1"),
          "native_id text interactive:type,id,title"),
     ],
-    "wecom": OFFICIAL,
+    "wecom": [
+        *OFFICIAL,
+        ("a card's tap", "interactive", lambda sim, who: sim.tap(who, "退货"), "interactive:type,id,title,payload"),
+    ],
     "wecom_kf": [
         ("text", "text", said("text", content="你好"), f"{OPEN} text"),
         ("a menu's entry", "text", said("text", content="满意", menu_id="101"), f"{OPEN} text interactive:type,id,title"),
@@ -128,6 +131,8 @@ ROWS: dict[str, list[Row]] = {
     "aliyun_sms": [("text", "text", lambda sim, who: sim.text(who, "你好"), "text")],
     "tencent_sms": [("text", "text", lambda sim, who: sim.text(who, "你好"), "text")],
     "feishu": [
+        ("a button's tap", "interactive", lambda sim, who: sim.tap(who, "om_1", {"say": "退货", "chat": "p2p"}),
+         "interactive:type,title,payload reply_to:native_id"),
         ("text", "text", said("text", text="你好"), "text"),
         ("an answer to a message", "text",
          lambda sim, who: sim.message(who, "text", {"text": "好"}, parent_id="om_0", root_id="om_0"), "text reply_to:native_id"),

@@ -206,6 +206,8 @@ ROWS: dict[str, list[Row]] = {
     ],
     "tiktok_business": [
         ("text", "text", lambda sim, who: sim.text(who, "hi"), f"{TIKTOK} text"),
+        ("a button's tap", "text", reply(reply_source_payload={"reply_source_unique_id": "退货"}),
+         f"{TIKTOK} text interactive:type,id,payload"),
         ("an answer to a message", "text", reply(referenced_message_info={"referenced_message_id": "m0"}),
          f"{TIKTOK} text reply_to:native_id"),
         ("image", "image", lambda sim, who: sim.image(who, "m"), f"{TIKTOK} attachments:kind,media_id,needs_download"),

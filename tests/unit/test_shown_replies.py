@@ -60,7 +60,7 @@ def delivered(channel: str, answer: Answer) -> list[Any]:
 
 @pytest.mark.parametrize("channel", ANSWERING)
 def test_buttons_and_a_picture_arrive_as_such_or_in_words(channel: str) -> None:
-    shows = registry.adapter(channel).shows
+    shows = registry.adapter(channel).shows.to(heard(account_of(channel))[0])
     arrived = delivered(channel, Answer(text="请选择", buttons=TITLES, image_url=PICTURE))
     words = "\n".join(reply.text for reply in arrived)
     assert words.startswith("请选择")
