@@ -54,12 +54,13 @@ def shown(store: Store, policy: ReplyPolicy, conversations: Iterable[Conversatio
 def suggested(
     store: Store, policy: ReplyPolicy, conversation: Conversation, judged: Judged, *, now: datetime
 ) -> tuple[Suggestion, ...]:
-    """What was suggested for a message, with texts as of now."""
+    """What was suggested for a message and not said already, with texts as of now."""
     record = store.reply(judged.message.message_id)
     if record is None:
         return ()
     task, draft = ReplyTask(judged=judged, first_contact=False), Draft(model="", text=record.draft)
-    return remade(Case(task=task, conversation=conversation, policy=policy, now=now, draft=draft), record.suggestions)
+    made = remade(Case(task=task, conversation=conversation, policy=policy, now=now, draft=draft), record.suggestions)
+    return tuple(each for each in made if not (record.state == "sent" and record.template == each.name))
 
 
 def _urgency(conversation: Conversation) -> tuple[int, int, datetime]:

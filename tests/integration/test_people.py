@@ -83,6 +83,16 @@ def test_what_was_spoken_is_shown_in_words(house: House) -> None:
     assert "← (voice) 我想改一下预约,转人工   [" in postroom(house, "conversation", "show", waits["conv"])
 
 
+def test_what_the_machine_has_answered_is_not_suggested_again(house: House) -> None:
+    hear(house, "u2", "等了一个星期还没发货,客服也没人理,太差劲了,我要投诉!")
+    (record,) = house.of_kind("R#")
+    assert (record["state"], record["template"]) == ("sent", "complaint_received")
+    assert "rule complaint_received 1.00" in record["suggestions"]
+    (waits,) = json.loads(postroom(house, "inbox", "--json"))["waiting"]
+    assert "complaint_received" not in [each["name"] for each in waits["suggestions"]]
+    assert "suggested: " + house.said()[-1][2] not in postroom(house, "conversation", "show", waits["conv"])
+
+
 def test_a_team_that_nobody_has_is_asked_for_with_a_notice(house: House) -> None:
     result = runner.invoke(app, ["inbox", "--table", house.table, "--team", "bookings"])
     assert (result.exit_code, result.stdout) == (0, "nothing waits\n")
