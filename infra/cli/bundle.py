@@ -16,6 +16,8 @@ from infra.cli.holidays import HolidaysUnknown, compile_calendar, unpublished
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
 LOCAL = ".local"
+# A rule of a hundred thousand keywords is none too many; nobody nests conditions this deep.
+MOST_VALUES, DEEPEST = 2_000_000, 60
 
 
 class ConfigInvalid(Exception):
@@ -61,7 +63,10 @@ def _section(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        section = yaml.load(path.read_text(encoding="utf-8"), Loader=_strict_loader())
+        text = path.read_text(encoding="utf-8")
+        if _is_deep(text):  # loading what is nested thousands deep ends the process
+            raise ConfigInvalid(f"{path.name}: nested too deeply")
+        section = yaml.load(text, Loader=_strict_loader())
     except OSError as error:
         raise ConfigInvalid(f"{path.name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -70,7 +75,33 @@ def _section(path: Path) -> dict[str, Any]:
         raise ConfigInvalid(f"{path.name}: {yaml_problem(error)}") from error
     if not isinstance(section, dict):
         raise ConfigInvalid(f"{path.name}: not a mapping")
+    if problem := _unbounded(section):
+        raise ConfigInvalid(f"{path.name}: {problem}")
     return section
+
+
+def _is_deep(text: str) -> bool:
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=_strict_loader()):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return True
+    return False
+
+
+def _unbounded(section: dict[str, Any]) -> str | None:
+    """What is wrong with a section that goes on for ever, or nearly: a few lines of YAML can name each other a billion times over."""
+    ahead, values = [(section, 1)], 0
+    while ahead:
+        value, depth = ahead.pop()
+        values += 1
+        if depth > DEEPEST or values > MOST_VALUES:
+            return "nested too deeply" if depth > DEEPEST else f"more than {MOST_VALUES:,} values, aliases written out"
+        if isinstance(value, dict | list):
+            ahead += [(part, depth + 1) for part in (value.values() if isinstance(value, dict) else value)]
+    return None
 
 
 @cache

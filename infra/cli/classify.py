@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.bundle import CONFIG
-from infra.cli.place import one_line
+from infra.cli.place import lines_of, one_line
 
 if TYPE_CHECKING:
     from functions.classify.desk import Handbook
@@ -54,7 +54,7 @@ def texts(file: Path | None) -> Iterator[str]:
     from infra.cli.bundle import ConfigInvalid
 
     try:
-        lines = (file.open("rb") if file else sys.stdin.buffer).read().decode("utf-8", "replace").splitlines()
+        lines = lines_of(file.read_bytes() if file else sys.stdin.buffer.read(), errors="replace")
     except OSError as error:
         raise ConfigInvalid(f"{file}: {error.strerror}") from None
     for number, line in enumerate(lines, 1):
@@ -69,7 +69,7 @@ def _text(line: str, number: int) -> str:
         return line
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line  # a customer may well begin with a brace
     if not isinstance(found.get("text"), str):
         raise ConfigInvalid(f"line {number}: no `text`")
@@ -124,7 +124,9 @@ def explained(text: str, said: dict[str, Any]) -> str:
         doubt = "  (uncertain)" if label.partition(".")[0] in said["uncertain"] else ""
         lines.append(f"  {label:<24} {score:.2f}  {words}{doubt}")
     rules = [(f"  rule {rule['rule']:<19} v{rule['version']:<4} ", rule["spans"]) for rule in said["rules"]]
-    return "\n".join([*lines, *(head + ", ".join(text[start:end] for start, end in spans) for head, spans in rules)])
+    told = "\n".join([*lines, *(head + ", ".join(text[start:end] for start, end in spans) for head, spans in rules)])
+    # A terminal shows no half of a character.
+    return told.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _spans(reading: Reading, labels: Iterable[str], handbook: Handbook, masked: Masked) -> dict[str, list[list[int]]]:

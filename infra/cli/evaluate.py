@@ -11,7 +11,7 @@ import typer
 
 from infra.cli.bundle import CONFIG, ConfigInvalid
 from infra.cli.classify import described, handbook_of
-from infra.cli.place import Json, one_line, say
+from infra.cli.place import Json, lines_of, one_line, say
 from infra.judgement.figures import AXES, measured, table, values_of
 
 Directory = Annotated[Path, typer.Option(help="Where the YAML files are.")]
@@ -34,14 +34,18 @@ def evaluate(
 
 def labelled(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Texts with those of their labels that the file gives; `ConfigInvalid` names the line that cannot be read."""
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = lines_of(file.read_bytes())
+    except UnicodeDecodeError:
+        raise ConfigInvalid(f"{file}: not UTF-8") from None
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             text, right = row["text"], {axis: row[axis] for axis in AXES if axis in row}
             wrong = _wrong(right)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigInvalid(f"{file}:{number}: expected a JSON object with `text`: {type(error).__name__}") from None
         if wrong:
             raise ConfigInvalid(f"{file}:{number}: {wrong}")

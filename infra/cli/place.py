@@ -70,6 +70,11 @@ def stop(why: str) -> NoReturn:
     sys.exit(f"postroom: {' '.join(why.split())}")
 
 
+def lines_of(content: bytes, *, errors: str = "strict") -> list[str]:
+    """The lines of a file in UTF-8, with or without a mark at its beginning; only a line feed ends one, as in JSON lines."""
+    return [line.removesuffix("\r") for line in content.decode("utf-8-sig", errors).split("\n")]
+
+
 def zone() -> ZoneInfo:
     """The zone in which days are meant: that of the archive, by config/retention.yaml."""
     from functions.archive.retention import read_retention

@@ -37,9 +37,12 @@ def test(  # noqa: PLR0917  a command's options
     from infra.rulebook.trial import Circumstances, said, trial
 
     with one_line():
+        from infra.cli.bundle import ConfigInvalid
         from infra.cli.classify import handbook_of
 
         at = (now or datetime.now(UTC)).replace(tzinfo=UTC)
+        if not 1970 <= at.year < 3000:
+            raise ConfigInvalid("--now: a time from 1970 to 2999")
         came = Circumstances(channel=channel, account=account, kind=kind, tags=tuple(tag or ()), earlier=earlier, at=at)
         outcome = trial(text, handbook_of(directory), came)
     say(outcome, said(outcome), as_json=as_json)

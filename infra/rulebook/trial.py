@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast, get_args
 
+from functions.channels.registry import names
 from functions.classify.contacts import with_heard
 from functions.classify.conversations import new_conversation
 from functions.classify.desk import Handbook
@@ -35,9 +36,11 @@ class Circumstances:
 
 
 def trial(text: str, handbook: Handbook, came: Circumstances) -> dict[str, Any]:
-    """What would be said of a text; `ConfigInvalid` for a kind of message that there is not."""
+    """What would be said of a text; `ConfigInvalid` for a kind of message or a channel that there is not."""
     if came.kind not in get_args(Kind):
         raise ConfigInvalid(f"no kind {came.kind}; there are {', '.join(get_args(Kind))}")
+    if came.channel not in names():
+        raise ConfigInvalid(f"no channel {came.channel}; there are {', '.join(sorted(names()))}")
     sent = replace(
         message(text),
         channel=came.channel,

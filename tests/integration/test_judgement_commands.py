@@ -100,6 +100,31 @@ def test_any_bytes_are_a_message(tmp_path: Path) -> None:
     assert len(objects(run("classify", str(path)))) == 3
 
 
+def test_only_a_line_feed_ends_a_line_and_a_mark_at_the_beginning_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_bytes('\ufeff{"text": "退款\u2028转人工"}\r\n退款\x85\x0b怎么办\n'.encode())
+    first, second = objects(run("classify", str(path)))
+    assert first["wants_human"] is True and "content.refund" in first["scores"]
+    assert second["content"] == ["refund"]
+
+
+def test_what_is_nested_too_deeply_is_a_message_and_half_a_character_can_be_shown() -> None:
+    deep = '{"text":' * 50_000
+    assert len(objects(run("classify", stdin=f"{deep}\n" + '{"text": "\\ud800 退款"}'))) == 2
+    assert "\ufffd 退款" in run("classify", "--explain", stdin='{"text": "\\ud800 退款"}')
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(b'{"text": "\xe9"}', "not UTF-8"), (b"[" * 100_000, "expected a JSON object"), (b'"x"', "expected a JSON object")],
+)
+def test_a_file_that_cannot_be_evaluated_is_one_line(tmp_path: Path, content: bytes, fault: str) -> None:
+    path = tmp_path / "right.jsonl"
+    path.write_bytes(content)
+    out = run("evaluate", str(path), code=1)
+    assert fault in out and out.count("\n") == 1
+
+
 def test_an_object_without_a_text_is_one_clear_line() -> None:
     out = run("classify", stdin='{"message": "x"}\n', code=1)
     assert "line 1: no `text`" in out

@@ -230,6 +230,28 @@ def test_a_trial_reads_well() -> None:
     assert "folded    td" in text and "rule      opt-out “TD”" in text and "label     opt_out: true (0." in text
     assert "rule      none" in tried("▒▒")
     assert "no kind smoke signal" in tried("hi", "--kind", "smoke signal", code=1)
+    assert "no channel pigeon; there are" in tried("hi", "--channel", "pigeon", code=1)
+    assert "--now: a time from 1970" in tried("hi", "--now", "9999-12-31T23:59:59", code=1)
+
+
+ALIASES = "\n".join(f"b{at}: &b{at} [{', '.join(['*b' + str(at - 1)] * 9)}]" for at in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a: &a [*a]", "nested too deeply"),
+        ("a: " + "[" * 200 + "]" * 200, "nested too deeply"),
+        ("a: " + "[" * 50_000 + "]" * 50_000, "nested too deeply"),
+        (f"b0: &b0 [x]\n{ALIASES}", "more than 2,000,000 values"),
+    ],
+)
+@pytest.mark.parametrize("command", [("rules", "lint"), ("config", "check")])
+def test_a_file_that_goes_on_for_ever_is_one_line(directory: Path, text: str, fault: str, command: tuple[str, str]) -> None:
+    (directory / "rules.yaml").write_text(text, "utf-8")
+    outcome = CliRunner().invoke(app, [*command, "--directory", str(directory)])
+    assert (outcome.exit_code, outcome.output.count("\n")) == (1, 1)
+    assert f"rules.yaml: {fault}" in outcome.output
 
 
 def test_a_line_is_that_of_the_nearest_field_there_is() -> None:
