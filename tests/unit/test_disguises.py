@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.classify import disguises
 from functions.classify.disguises import bare
 from functions.classify.judging import judge
 from functions.common.folding import fold
@@ -137,6 +140,14 @@ def test_spans_of_any_text_lie_in_it_and_hold_something(text: str) -> None:
     for stretch in (view.stretch(place, place + 1) for place in range(len(view.text))) if view else ():
         span = folded.span(*stretch)
         assert 0 <= span.start < span.end <= len(text)
+
+
+@given(st.text("转账款ab1 _.,-。❤💰", max_size=16))
+def test_what_is_passed_over_in_the_search_for_gaps_is_none(text: str) -> None:
+    found = bare(text)
+    with pytest.MonkeyPatch.context() as everything:
+        everything.setattr(disguises, "_RUN", re.compile(r"[\W_]+"))
+        assert bare(text) == found
 
 
 def test_only_rules_about_what_people_hide_look_behind_a_disguise() -> None:
