@@ -63,8 +63,8 @@ def measure() -> Figures:
     ]
     return Figures(
         title="Judging a message",
-        how=f"{len(TEXT)} characters, {ROUNDS} times in one process, milliseconds of processor time; new ones are authored messages of up to {ABOUT} "
-        "characters more or less, none of them twice; ours is all of it: masking, folding, the shipped "
+        how=f"{len(TEXT)} characters, {ROUNDS} times in one process, milliseconds of processor time; new ones are authored messages "
+        f"of up to {ABOUT} characters more or less, none of them twice; ours is all of it: masking, folding, the shipped "
         f"rules ({_keywords()} keywords), model, routing, repeats. Macro-F1 on {len(asked)} held-out messages; the others, where they "
         "learn, learnt business alone from the same messages",
         columns=("judge", "median", "p95", "business", "sentiment"),
