@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from functions.classify.config import Rule, RulesSection
 from functions.classify.denials import taken_back
 from functions.classify.judging import claims_of, evidence
@@ -21,6 +23,7 @@ from functions.common.sections import read_section
 from infra.cli.bundle import CONFIG, read_sections
 from infra.judgement.plain import plain_text
 from training.seed import Example
+from training.vectors import Vectors, read_vectors
 
 CONCEPTS = Path(__file__).parent / "concepts.txt"
 
@@ -31,22 +34,27 @@ class ConceptsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A labelled message, what rules and model see of it, which rules fired on its text alone, and the flags that these take back."""
+    """A labelled message, what rules and model see of it, which rules fired on its text alone, and the flags that these take back.
+
+    `vector` is what a sentence encoder made of it, where it is one of the authored messages that were shown to one.
+    """
 
     example: Example
     reading: Reading
     rules: tuple[str, ...]
     features: Features
     denied: frozenset[str] = frozenset()
+    vector: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Library:
-    """What does not depend on the messages: the rules in force and the lists of words."""
+    """What does not depend on the messages: the rules in force, the lists of words, and vectors of texts that an encoder has read."""
 
     book: RuleBook
     rules: tuple[Rule, ...]
     concepts: dict[str, list[str]]
+    vectors: Vectors
 
     @property
     def found(self) -> Concepts:
@@ -60,7 +68,8 @@ class Library:
         silent = not any(any(claims_of(rule.rule.then)) for rule in fired)
         rules = tuple(evidence(fired, noise=silent and is_noise(reading.folded.text)))
         text = view(reading)
-        return Row(example, reading, rules, Features(ngrams(text), self.found.features(text, rules)), taken_back(fired))
+        features = Features(ngrams(text), self.found.features(text, rules))
+        return Row(example, reading, rules, features, taken_back(fired), self.vectors.of(example.text))
 
     def rows(self, examples: Iterable[Example]) -> list[Row]:
         """Messages read."""
@@ -71,7 +80,8 @@ def library(directory: Path = CONFIG) -> Library:
     """The rules of a configuration, the shipped one's by default, and the shipped concepts."""
     section = read_sections(directory)["rules"]
     rules = tuple(read_section(RulesSection, "rules", section).rules)
-    return Library(read_rules(section), rules, read_concepts(CONCEPTS.read_text(encoding="utf-8").splitlines()))
+    concepts = read_concepts(CONCEPTS.read_text(encoding="utf-8").splitlines())
+    return Library(read_rules(section), rules, concepts, read_vectors())
 
 
 def read_concepts(lines: Iterable[str]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from functions.classify.model.weights import dump_weights
 from functions.classify.weighing import ADDED_UP
 from training.calibration import Calibration, calibrate
 from training.corpus import Library, Row
-from training.heads import KINDS, Heads, fit, out_of_fold
+from training.heads import FEATURES, KINDS, Heads, fit, out_of_fold
 from training.labels import LANES, says
 from training.seed import EVERY_AXIS
 
@@ -42,12 +42,13 @@ def weights_of(
 
 
 def evened(margins: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What each lane's margins are multiplied by, for n-grams and concepts to have an equal say."""
-    return {kind: 1 / np.maximum(of_kind.std(axis=0), 1e-6) for kind, of_kind in margins.items()}
+    """What each lane's margins are multiplied by, for every kind to have an equal say; a kind that says nothing has none."""
+    spread = {kind: of_kind.std(axis=0) for kind, of_kind in margins.items()}
+    return {kind: np.where(of_kind > 1e-6, 1 / np.maximum(of_kind, 1e-6), 0.0) for kind, of_kind in spread.items()}
 
 
 def added(margins: dict[str, np.ndarray], even: dict[str, np.ndarray]) -> np.ndarray:
-    """The margins of both kinds as one."""
+    """The margins of all kinds as one."""
     total: np.ndarray = sum(margins[kind] * even[kind] for kind in KINDS)
     return total
 
@@ -79,7 +80,7 @@ def packed(
     *,
     made_of: dict[str, Any],
 ) -> bytes:
-    """Heads in signed bytes, each lane and kind with its own scale."""
+    """Heads in signed bytes, each lane and kind of feature with its own scale."""
     header: dict[str, Any] = {
         "lanes": list(LANES),
         "bias": _plain(sum(heads[kind].bias * even[kind] for kind in KINDS)),
@@ -93,17 +94,18 @@ def packed(
         "made_of": made_of,
     }
     table: dict[int, np.ndarray] = {}
-    for kind in KINDS:
-        weights = heads[kind].weights * even[kind]
+    for features in dict.fromkeys(FEATURES.values()):
+        weights = sum(heads[kind].weights * even[kind] for kind in KINDS if FEATURES[kind] == features)
         scale = np.maximum(np.abs(weights).max(axis=0), 1e-9) / LARGEST
-        header["scales"][kind] = _plain(scale)
-        for key, row in zip(heads[kind].keys, np.rint(weights / scale).astype(np.int8), strict=True):
-            # The two kinds' hashes meet about once in a hundred thousand; who comes first keeps the row.
+        header["scales"][features] = _plain(scale)
+        keys = heads[features].keys
+        for key, row in zip(keys, np.rint(weights / scale).astype(np.int8), strict=True):
+            # N-grams' and concepts' hashes meet about once in a hundred thousand; who comes first keeps the row.
             table.setdefault(key, row)
-    keys = sorted(table)
-    header["count"] = len(keys)
-    rows = np.stack([table[key] for key in keys]) if keys else np.zeros((0, len(LANES)), np.int8)
-    return dump_weights(header, np.array(keys, "<u4").tobytes(), rows.tobytes())
+    known = sorted(table)
+    header["count"] = len(known)
+    rows = np.stack([table[key] for key in known]) if known else np.zeros((0, len(LANES)), np.int8)
+    return dump_weights(header, np.array(known, "<u4").tobytes(), rows.tobytes())
 
 
 def _plain(numbers: Any) -> list[float]:

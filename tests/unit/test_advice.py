@@ -34,7 +34,7 @@ from tests.unit.test_queues import QuietTelemetry
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 ENDPOINT = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/mood"
 # The shipped model is not sure what this is about (checked below).
-UNSURE = "有没有办法弄一下我手机13912345678"
+UNSURE = "这边怎么弄呢13912345678"
 LABELS: dict[str, Any] = {
     "business": "suggestion", "content": ["product"], "urgency": "normal", "sentiment": "positive", "spam": "none", "risk": [],
     "wants_human": False, "opt_out": False, "language": "zh",
