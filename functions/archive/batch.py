@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functions.archive.due import Reading, Stray
+from functions.archive.due import Owed, Reading, Stray
 from functions.archive.parts import Filed, Part, PartWriter
 from functions.archive.retention import Retention
 
@@ -18,6 +18,7 @@ class Batch:
     def __init__(self, retention: Retention) -> None:
         self.readings: list[Reading] = []
         self.strays: list[Stray] = []
+        self.owed: list[Owed] = []
         self._retention = retention
         self._writers: dict[tuple[str, str], PartWriter] = {}
         self.items = 0
@@ -28,18 +29,21 @@ class Batch:
     def full(self) -> bool:
         """Whether it should be written before more is collected."""
         policy = self._retention
-        size = max(self._messages, len(self.readings), len(self.strays))
+        size = max(self._messages, len(self.readings), len(self.strays), len(self.owed))
         return size >= policy.batch_messages or self._bytes >= policy.batch_bytes or len(self._writers) >= _OPEN_PARTS
 
     @property
     def empty(self) -> bool:
         """Whether nothing was collected."""
-        return not (self._messages or self.readings or self.strays)
+        return not (self._messages or self.readings or self.strays or self.owed)
 
-    def take(self, found: Filed | Stray | Reading) -> None:
+    def take(self, found: Filed | Owed | Stray | Reading) -> None:
         """Collect a message, or note the end of a conversation."""
         if isinstance(found, Stray):
             self.strays.append(found)
+            return
+        if isinstance(found, Owed):
+            self.owed.append(found)
             return
         if isinstance(found, Reading):
             if self.readings and self.readings[-1].conversation is found.conversation:

@@ -24,7 +24,7 @@ from functions.common import keys
 from functions.common.clock import EPOCH, from_iso, to_iso
 from functions.common.dynamo_items import conversation_from, judged_from_item
 from functions.common.errors import MalformedEnvelope
-from functions.common.store import FEW, Conversation, unsettled
+from functions.common.store import FEW, Conversation, Reply, unsettled
 from functions.common.table import Item, Table
 from functions.common.telemetry import Telemetry
 
@@ -48,6 +48,16 @@ class Stray:
 
     conv: str
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """The record of a reply that was written, or changed, after its message was archived: no part has it as it is."""
+
+    channel: str
+    reply: Reply
+    received_at: datetime
+    suffix: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +106,7 @@ class DueReader:
             self._lost = lost_parts(self.table)
         return self._lost
 
-    def read(self, retention: Retention, now: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
+    def read(self, retention: Retention, now: datetime, erased: Erased) -> Iterator[Filed | Owed | Stray | Reading]:
         """Every settled message, conversation by conversation, each closed by its `Reading`; `Stray` before those of `erased` people."""
         self._lost = None
         for conversation in self._conversations(retention, now):
@@ -110,7 +120,9 @@ class DueReader:
             left = left.with_message(*_place(filed))
         return left
 
-    def _settled(self, conversation: Conversation, before: datetime, erased: Erased) -> Iterator[Filed | Stray | Reading]:
+    def _settled(
+        self, conversation: Conversation, before: datetime, erased: Erased
+    ) -> Iterator[Filed | Owed | Stray | Reading]:
         """The messages received before `before`. The first is filed with the conversation, so that the archive knows that too."""
         left, count, until = Remainder(), 0, erased.until(conversation.conv)
         stray = until is not None and (conversation.first_at or EPOCH) <= until
@@ -120,8 +132,11 @@ class DueReader:
             received, suffix = _place(filed)
             if until is not None and received <= until:
                 continue
-            if not isinstance(filed, Filed) or received >= before:
+            if isinstance(filed, Unreadable) or received >= before:
                 left = left.with_message(received, suffix)
+                continue
+            if isinstance(filed, Owed):
+                yield filed
                 continue
             yield replace(filed, conversation=None if count or stray else conversation)
             count += 1
@@ -130,28 +145,38 @@ class DueReader:
                 yield Reading(conversation=conversation, remaining=so_far, whole=False)
         yield Reading(conversation=conversation, remaining=left)
 
-    def unarchived(self, conversation: Conversation) -> Iterator[Filed | Unreadable]:
-        """The conversation's messages that no part holds, each with its reply, in the order of their keys."""
+    def unarchived(self, conversation: Conversation) -> Iterator[Filed | Owed | Unreadable]:
+        """The conversation's messages that no part holds, each with its reply, in the order of their keys; among them records of replies
+        that the parts lack.
+        """
         if conversation.unarchived_few:
             yield from self._few(conversation)
             return
         pk, replies = keys.conversation_pk(conversation.conv), None
         for item in self._items(pk, f"M#{conversation.unarchived_from or ''}", "M$"):
-            if self._is_filed(item):
-                continue
             suffix = item["sk"].removeprefix("M#")
             replies = replies or _Replies(self._items(pk, f"R#{suffix}", "R$"))
-            yield self._read(item, replies.to(suffix))
+            yield from self._unfiled(item, replies.to(suffix))
 
-    def _few(self, conversation: Conversation) -> Iterator[Filed | Unreadable]:
+    def _few(self, conversation: Conversation) -> Iterator[Filed | Owed | Unreadable]:
         """The messages that the conversation names, each with its reply."""
         pk = keys.conversation_pk(conversation.conv)
         for h in sorted(conversation.unarchived_few):
             item, reply = (self.table.get(pk, f"{kind}#{keys.NO_TIME}#{h}") for kind in "MR")
             with self._lock:
                 self.items_read += 2
-            if item is not None and not self._is_filed(item):
-                yield self._read(item, reply)
+            if item is not None:
+                yield from self._unfiled(item, reply)
+
+    def _unfiled(self, item: Item, reply: Item | None) -> Iterator[Filed | Owed | Unreadable]:
+        """What no part holds of a message and its reply."""
+        if not self._is_filed(item):
+            yield self._read(item, reply)
+        elif reply is not None and not self._is_filed(reply):
+            found = self._read(item, reply)
+            if isinstance(found, Filed) and found.reply is not None:
+                received, suffix = _place(found)
+                yield Owed(channel=found.judged.message.channel, reply=found.reply, received_at=received, suffix=suffix)
 
     def _is_filed(self, item: Item) -> bool:
         return "archived" in item and item["archived"] not in self.lost
@@ -212,9 +237,9 @@ def _is_due(conversation: Conversation, retention: Retention, now: datetime) -> 
     return since is not None and since < now - wait
 
 
-def _place(filed: Filed | Unreadable) -> tuple[datetime, str]:
+def _place(filed: Filed | Owed | Unreadable) -> tuple[datetime, str]:
     """Receipt and place in the order of keys."""
-    if isinstance(filed, Unreadable):
+    if isinstance(filed, Unreadable | Owed):
         return filed.received_at, filed.suffix
     message = filed.judged.message
     return message.received_at, keys.split(message.message_id).suffix

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functions.archive.due import DueReader, Reading, Remainder
 from functions.archive.parts import Filed
 from functions.common import keys
-from functions.common.store import Conversation, ConversationChanged, Store
+from functions.common.store import Conversation, ConversationChanged, Reply, Store
 from functions.common.table import ConditionFailed, Item, Table
 from functions.common.telemetry import Telemetry
 
@@ -33,8 +33,14 @@ class Marks:
         """Name the part on a message and its reply and let both expire at `expires`, epoch seconds."""
         key = keys.split(filed.judged.message.message_id)
         if filed.reply is not None:
-            self._mark(key.conv, keys.reply_sk(key), part, expires)
+            self.mark_reply(filed.reply, part, expires)
         self._mark(key.conv, keys.message_sk(key), part, expires)
+
+    def mark_reply(self, reply: Reply, part: str, expires: int) -> None:
+        """Name the part on a reply's record, if it is still as it was filed."""
+        key = keys.split(reply.message_id)
+        as_filed = {":state": reply.state, ":attempts": reply.attempts}
+        self._mark(key.conv, keys.reply_sk(key), part, expires, as_filed)
 
     def settle(self, reading: Reading) -> None:
         """Let the index know what is left of a conversation whose settled messages are all marked."""
@@ -68,15 +74,19 @@ class Marks:
             return None
         return replace(after, rev=before.rev + 1)
 
-    def _mark(self, conv: str, sk: str, part: str, expires: int) -> None:
-        pk, values = keys.conversation_pk(conv), {":part": part, ":expires": expires}
+    def _mark(self, conv: str, sk: str, part: str, expires: int, as_filed: Item | None = None) -> None:
+        pk, values = keys.conversation_pk(conv), {":part": part, ":expires": expires, **(as_filed or {})}
         condition = "attribute_exists(pk) AND attribute_not_exists(#archived)"
+        if as_filed:
+            condition += " AND #state = :state AND #attempts = :attempts"
         try:
             self.table.update(pk, sk, "SET #archived = :part, #exp = :expires", values=values, condition=condition)
         except ConditionFailed as refused:
             # Marked before a crash, or gone (expired, erased) since it was filed. In another part it must not be.
-            if refused.item and refused.item["archived"] != part:
-                self._mark_anew(pk, sk, values, refused.item["archived"])
+            # A record that changed meanwhile names none: the next run files it.
+            other = (refused.item or {}).get("archived", part)
+            if other != part:
+                self._mark_anew(pk, sk, {":part": part, ":expires": expires}, other)
 
     def _mark_anew(self, pk: str, sk: str, values: Item, other: str) -> None:
         """Mark what is marked with another part's name, if that part was lost."""

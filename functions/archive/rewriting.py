@@ -16,6 +16,8 @@ from functions.archive.bucket import ArchiveBucket, part_key
 from functions.archive.manifests import Ledger, Manifest, Superseded, intent
 from functions.archive.parts import ArchiveUnproven, PartWriter, lines
 from functions.common.clock import from_iso
+from functions.common.store import Reply
+from functions.common.wire import dumps, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,21 @@ class Rewriter:
             self.ledger.drop(manifest, self.run)
             return Rewritten(removed=removed, part=None)
         return Rewritten(removed=removed, part=self._replace(manifest, writer))
+
+    def with_replies(self, manifest: Manifest, replies: dict[str, Reply]) -> int:
+        """Write a part anew with these records, by id, beside their messages; how many it holds. `ArchiveUnproven` changes nothing."""
+        writer, found, changed = PartWriter(manifest.day, manifest.channel), 0, False
+        for text in lines(self.bucket.whole(manifest)):
+            said, kept = json.loads(text), text
+            if (reply := replies.get(said["message"]["message_id"])) is not None:
+                found += 1
+                kept = (dumps(said | {"reply": plain(reply)}) + "\n").encode()
+            changed = changed or kept != text
+            late_at = from_iso(said["late_at"]) if "late_at" in said else None
+            writer.add_line(kept, from_iso(said["message"]["received_at"]), said["bundle"], late_at)
+        if changed:
+            self._replace(manifest, writer)
+        return found
 
     def _replace(self, old: Manifest, writer: PartWriter) -> Manifest:
         part = writer.close()

@@ -7,6 +7,7 @@ A part whose object is lost in between, here and in the copy, is struck from the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,14 +17,16 @@ from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.batch import Batch
 from functions.archive.bucket import ArchiveBucket, part_key
 from functions.archive.crew import Crew
-from functions.archive.due import DueReader, Reading, Stray
+from functions.archive.due import DueReader, Owed, Reading, Stray
 from functions.archive.manifests import Ledger, Manifest, Pending, Superseded, intent
 from functions.archive.marks import Marks
 from functions.archive.parts import ArchiveUnproven, Filed, Part
 from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import Retention
+from functions.archive.rewriting import Rewriter
 from functions.archive.tombstones import Tombstones
+from functions.common import keys
 from functions.common.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -116,11 +119,41 @@ class Run:
             self.cabinet.crew.each(self._remove, self._in_time(batch.strays))
             for part in batch.parts():
                 self._finish(self._write(part))
-            self.cabinet.crew.each(self.cabinet.marks.settle, self._in_time(batch.readings))
+            left = self._file_owed(batch.owed)
+            settled = (reading for reading in batch.readings if reading.conversation.conv not in left)
+            self.cabinet.crew.each(self.cabinet.marks.settle, self._in_time(settled))
             self.summary.conversations += sum(reading.whole for reading in batch.readings)
             self.summary.items += batch.items
         if not self.summary.more:
             self.cabinet.ledger.close_losses(self.now - self.retention.at_latest, self.now)
+
+    def _file_owed(self, owed: list[Owed]) -> set[str]:
+        """Write the parts that lack records of replies anew with them; the conversations of which one could not be."""
+        places: dict[tuple[str, str], dict[str, Owed]] = defaultdict(dict)
+        for each in owed:
+            places[self.retention.day(each.received_at), each.channel][each.reply.message_id] = each
+        left: set[str] = set()
+        rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=self.run, now=self.now)
+        for (day, channel), some in sorted(places.items()):
+            try:
+                self._file_replies(rewriter, day, channel, some)
+            except ArchiveUnproven as fault:
+                # One damaged part keeps nobody else waiting; the conversations stay in the index.
+                self.cabinet.telemetry.error("archive_unproven", fault, run=self.run)
+                self.cabinet.telemetry.count({"ArchiveUnproven": 1})
+                left |= {keys.split(message_id).conv for message_id in some}
+        return left
+
+    def _file_replies(self, rewriter: Rewriter, day: str, channel: str, owed: dict[str, Owed]) -> None:
+        replies, held = {message_id: each.reply for message_id, each in owed.items()}, 0
+        for manifest in list(self.cabinet.ledger.committed(day, day)):
+            if manifest.channel == channel:
+                self.time.check()
+                held += rewriter.with_replies(manifest, replies)
+        self.cabinet.telemetry.info("replies_filed", day=day, channel=channel, records=len(owed), held=held)
+        for each in owed.values():
+            # One whose message the policy has removed from the archive goes with it.
+            self.cabinet.marks.mark_reply(each.reply, f"{self.run}-replies", self.retention.expiry(each.received_at, self.now))
 
     def _remove(self, stray: Stray) -> None:
         self.cabinet.remains.remove(stray.conv, stray.until)
@@ -166,7 +199,7 @@ class Run:
         if self.now - pending.began > _LONGEST_RUN:
             self.cabinet.ledger.forget(pending.part)
 
-    def _collect(self, due: Iterator[Filed | Stray | Reading]) -> Batch | None:
+    def _collect(self, due: Iterator[Filed | Owed | Stray | Reading]) -> Batch | None:
         batch = Batch(self.retention)
         while not batch.full:
             if not self.time.has_time_to_collect():

@@ -26,7 +26,7 @@ from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
 from functions.autoreply.interruption import cut
 from functions.autoreply.looking import look
 from functions.autoreply.reasons import Reason
-from functions.autoreply.records import conv_of, log, record_of, settle, tell_person
+from functions.autoreply.records import conv_of, log, owe, record_of, settle, tell_person
 from functions.autoreply.reservation import entries
 from functions.autoreply.sending import NOT_SENT, NOT_TRIED, Try, conclude, finish, prepared, send, withhold
 from functions.channels.contract import SendResult
@@ -55,6 +55,7 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
             record = _resume(case, earlier, found, desk, last_try=last_try) if known else _answer(case, desk, last_try=last_try)
         except ConversationChanged:
             continue  # something happened since it was read: decide anew
+        owe(case, desk)
         return _take_up(record, desk, last_try=last_try)
     raise Unavailable(f"conversation {conv_of(task)} kept changing")
 
@@ -80,6 +81,7 @@ def _answer_after_all(task: ReplyTask, left: Reply, desk: Desk, *, last_try: boo
                 record = _resume(case, earlier, left, desk, last_try=last_try)
         except ConversationChanged:
             continue
+        owe(case, desk)
         return _take_up(record, desk, last_try=last_try)
     raise Unavailable(f"conversation {conv_of(task)} kept changing")
 

@@ -10,7 +10,7 @@ from functions.common import keys
 from functions.common.identity import with_vouched
 from functions.common.judgement import Judged
 from functions.common.message import Message
-from functions.common.store import APPLIED_KEPT, FEW, Conversation, Status, applied_mark, unsettled
+from functions.common.store import APPLIED_KEPT, Conversation, Status, applied_mark, unsettled, with_unarchived
 
 _SEVERITY: dict[Status, int] = {"idle": 0, "resolved": 0, "waiting": 1, "escalated": 2, "held": 3}
 _MAX_HOLD = 5
@@ -30,16 +30,13 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
     """The conversation after the message. Times are of receipt: what a sender says of time may lie in any year."""
     message, heard_at = judged.message, judged.message.received_at
     after = replace(
-        before,
+        with_unarchived(before, message.message_id, heard_at),
         name=message.contact.name or before.name,
         locale=_locale(before, judged),
         count=before.count + 1,
         first_at=min(before.first_at or heard_at, heard_at),
         last_at=max(before.last_at or heard_at, heard_at),
         opted_out=judged.judgement.opt_out or (before.opted_out and not judged.routing.opt_in),
-        unarchived_since=min(before.unarchived_since or heard_at, heard_at),
-        unarchived_from=_unarchived_from(before, message),
-        unarchived_few=_unarchived_few(before, message),
         vouched=with_vouched(before.vouched, message),
         said=with_said(before, judged),
         heard=with_heard(before.heard, heard_at),
@@ -47,25 +44,6 @@ def advanced(before: Conversation, judged: Judged, *, default_team: str) -> Conv
         applied=(*before.applied, applied_mark(message.message_id))[-APPLIED_KEPT:],
     )
     return _with_work(after, judged, default_team) if judged.routing.needs_person else after
-
-
-def _unarchived_from(before: Conversation, message: Message) -> str | None:
-    """Where messages that are not archived begin, in the order of keys, which is not that of receipt; None stays None: anywhere."""
-    suffix = keys.split(message.message_id).suffix
-    if before.unarchived_since is None:
-        return suffix
-    return before.unarchived_from and min(before.unarchived_from, suffix)
-
-
-def _unarchived_few(before: Conversation, message: Message) -> tuple[str, ...]:
-    """Messages without a time lie anywhere among older ones: as long as they are few, each is named."""
-    key = keys.split(message.message_id)
-    if key.ts13 != keys.NO_TIME:
-        return ()
-    if before.unarchived_since is None:
-        return (key.h,)
-    known = before.unarchived_few
-    return (*known, key.h) if 0 < len(known) < FEW else ()
 
 
 def _locale(before: Conversation, judged: Judged) -> str | None:

@@ -149,10 +149,10 @@ class DynamoStore:
     def record_reply(self, reply: Reply, *, was: ReplyState, attempts: int) -> None:
         key = keys.split(reply.message_id)
         item = {name: value for name, value in reply_item(key, reply).items() if name not in ("pk", "sk")}
-        # An update, not a put: what the archive noted on the record stays.
-        gone = [f"#{name}" for name in sorted(REPLY_FIELDS - item.keys())]
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
-        expression += f" REMOVE {', '.join(gone)}" if gone else ""
+        # The archive has it as it was, if it has it: it is to be archived again, and must not go before.
+        item["exp"] = int((reply.at + RECORDS_KEPT).timestamp())
+        gone = ["#archived", *(f"#{name}" for name in sorted(REPLY_FIELDS - item.keys()))]
+        expression = f"SET {', '.join(f'#{name} = :{name}' for name in item)} REMOVE {', '.join(gone)}"
         values = {f":{name}": value for name, value in item.items()}
         try:
             self.table.update(

@@ -180,6 +180,25 @@ class Campaign:
     sample: str
 
 
+def with_unarchived(before: Conversation, message_id: str, received_at: datetime) -> Conversation:
+    """The conversation with something more that is to be archived: a message, or the record of its reply.
+
+    Where that begins in the order of keys is not the order of receipt; None stays None: anywhere. Messages without a time lie anywhere
+    among older ones: as long as they are few, each is named.
+    """
+    key, known = keys.split(message_id), before.unarchived_few
+    first = before.unarchived_since is None
+    few: tuple[str, ...] = ()
+    if key.ts13 == keys.NO_TIME:
+        few = (key.h,) if first else tuple(dict.fromkeys((*known, key.h))) if 0 < len(known) < FEW else ()
+    return replace(
+        before,
+        unarchived_since=min(before.unarchived_since or received_at, received_at),
+        unarchived_from=key.suffix if first else before.unarchived_from and min(before.unarchived_from, key.suffix),
+        unarchived_few=few,
+    )
+
+
 def applied_mark(message_id: str) -> str:
     """What `Conversation.applied` keeps of a message's id."""
     return keys.short_hash(message_id, size=5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +18,9 @@ from functions.archive.mending import Mender
 from functions.archive.parts import ArchiveUnproven
 from functions.archive.rewriting import Rewriter
 from functions.archive.service import Cabinet
+from functions.common import keys
 from functions.common.errors import Unavailable
+from functions.common.store import Reply, with_unarchived
 from functions.common.telemetry import Telemetry
 from tests.fakes.template import ttl_definition
 from tests.unit.test_archive_copies import PLENTY, expires, watch
@@ -243,3 +247,90 @@ def test_a_message_of_a_lost_part_whose_conversation_needs_a_person_waits_and_is
     assert world.run()["messages"] == 0
     told = world.run(now=NOW + timedelta(days=9))
     assert told["messages"] == 3 and len(world.filed()) == 3
+
+
+# --- Records of replies that come after their messages were archived ---
+
+
+def reply_late(world: World, message_id: str, text: str = "来晚了") -> None:
+    """As autoreply does when a task has waited for days: the record, and then the word to the archive."""
+    world.store.add_reply(Reply(message_id=message_id, state="sent", reason="receipt", at=NOW, text=text, attempts=1))
+    owe(world, message_id)
+
+
+def owe(world: World, message_id: str) -> None:
+    before = world.store.conversation(keys.split(message_id).conv)
+    judged = world.store.message(message_id)
+    assert before and judged
+    world.store.apply(before, with_unarchived(before, message_id, judged.message.received_at))
+
+
+def texts(world: World) -> list[tuple[str, str | None]]:
+    """Every archived message with the text of its reply."""
+    objects = world.objects()
+    found = [json.loads(text) for m in world.manifests() for text in gzip.decompress(objects[m["key"]]).splitlines()]
+    return sorted((said["message"]["message_id"], (said["reply"] or {}).get("text", "")) for said in found)
+
+
+def test_a_reply_recorded_after_its_message_was_archived_is_archived_beside_it(world: World) -> None:
+    ids = [world.receive("anna", SETTLED + timedelta(minutes=n)) for n in range(3)]
+    other = world.receive("ben", SETTLED)
+    world.run()
+    reply_late(world, ids[1])
+    assert world.run()["messages"] == 0
+    assert texts(world) == sorted([(ids[0], ""), (ids[1], "来晚了"), (ids[2], ""), (other, "")])
+    (record,) = world.items("C#", "R#")
+    (message,) = [item for item in world.items("C#", "M#") if item["message"]["message_id"] == ids[1]]
+    assert record["archived"] and record["exp"] == message["exp"]
+    assert set(world.since().values()) == {None}, "nothing is left to do"
+    assert {manifest["state"] for manifest in world.manifests()} == {"done"}
+    assert world.run()["items_read"] == 0 and world.items("A#removals") == [] and len(world.objects()) == 1
+
+
+def test_a_record_that_changed_after_it_was_archived_is_archived_as_it_became(world: World) -> None:
+    message_id = world.receive("anna", SETTLED)
+    reserved = Reply(message_id=message_id, state="reserved", reason="receipt", at=SETTLED, text="收到", attempts=1)
+    world.store.add_reply(reserved)
+    world.run()
+    assert texts(world) == [(message_id, "收到")]
+    world.store.record_reply(replace(reserved, state="sent", text="真的收到"), was="reserved", attempts=1)
+    owe(world, message_id)
+    world.run()
+    assert texts(world) == [(message_id, "真的收到")]
+    assert world.run()["items_read"] == 0
+
+
+def test_a_damaged_part_that_lacks_a_reply_keeps_nobody_else_waiting(world: World) -> None:
+    message_id = world.receive("anna", SETTLED)
+    world.run()
+    ((key, whole),) = world.objects().items()
+    reply_late(world, message_id)
+    later = world.receive("ben", SETTLED - timedelta(days=1))
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=b"damaged")
+    assert world.run()["messages"] == 1
+    assert later in {item["message"]["message_id"] for item in world.items("C#", "M#") if "archived" in item}
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=whole)
+    world.run()
+    assert texts(world) == sorted([(message_id, "来晚了"), (later, "")])
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_that_dies_while_it_archives_a_late_reply_is_finished_by_the_next(cloud: Cloud, when: str) -> None:
+    n, died = 1, True
+    while died:
+        world = cloud.world()
+        message_id, calls = world.receive("anna", SETTLED), Calls(at=n, when=when, act=die)
+        world.run()
+        reply_late(world, message_id)
+        try:
+            world.run(world.process(calls))
+            died = False
+        except ProcessDied:
+            n += 1
+        world.run(now=NOW + timedelta(hours=1))
+        world.run(now=NOW + timedelta(hours=2))
+        assert texts(world) == [(message_id, "来晚了")], n
+        assert "archived" in world.items("C#", "R#")[0] and set(world.since().values()) == {None}, n
+        assert world.items("A#pending") == world.items("A#removals") == [], n
+    assert n > 20

@@ -13,6 +13,7 @@ from functions.autoreply.service import answer
 from functions.autoreply.stops import Stops
 from functions.autoreply.templates import Texts
 from functions.channels.contract import HttpResult, NoAnswer, Unreachable
+from functions.common import keys
 from functions.common.errors import AccountUnknown, Retryable, Unavailable
 from functions.common.ledger import KEPT
 from functions.common.message import ReplyWindow
@@ -87,6 +88,18 @@ def test_no_reply_is_one_write_with_its_reason(of, reason):
     assert desk.store.calls == ["conversation", "add_reply"]
     assert desk.platform.bodies == []
     assert desk.telemetry.counts == {"NotReplied": 1}
+
+
+@pytest.mark.parametrize(("hours", "owed"), [(0.9, False), (1, True), (30, True)])
+def test_a_record_that_comes_after_its_message_may_have_been_archived_is_owed_to_the_archive(hours, owed):
+    asked = task(labels={"spam": "scam"})
+    desk = Fixture(asked, now=OPEN + timedelta(hours=hours))
+    for _ in range(2):  # a crash after the record, and the message comes again
+        answer(asked, desk.desk)
+        (conversation,) = desk.store.conversations.values()
+        message = asked.judged.message
+        known = (conversation.unarchived_since, conversation.unarchived_from)
+        assert known == ((message.received_at, keys.split(message.message_id).suffix) if owed else (None, None))
 
 
 def test_what_was_not_said_is_stored_with_why():
