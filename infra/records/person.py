@@ -25,7 +25,7 @@ from functions.archive.retention import Retention
 from functions.archive.service import Cabinet
 from functions.archive.tombstones import Certificate, Tombstones
 from functions.common import keys
-from functions.common.clock import EPOCH
+from functions.common.clock import EPOCH, from_ms
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
 from functions.common.errors import aws_faults
@@ -149,6 +149,7 @@ class Dossier:
         yield "replies.jsonl", self._written("replies", self._items(parties, "R#"))
         yield "originals.jsonl", self._written("originals", self._originals(parties))
         yield "actions.jsonl", self._written("actions", self._items(parties, "Z#"))
+        yield "corrections.jsonl", self._written("corrections", self._corrections(parties))
         yield "links.jsonl", self._written("links", self._links(parties))
         yield "campaigns.jsonl", self._written("campaigns", self._campaigns(parties))
         yield "holds.jsonl", self._written("holds", self._holds(parties))
@@ -164,6 +165,15 @@ class Dossier:
         for party in parties:
             values = {":pk": keys.conversation_pk(party.conv), ":sk": prefix}
             yield from self._table.query("pk = :pk AND begins_with(sk, :sk)", values)
+
+    def _corrections(self, parties: tuple[Party, ...]) -> Iterator[dict[str, Any]]:
+        """What training learns from their words: nothing but the audit's line leads there."""
+        for line in self._items(parties, "Z#"):
+            if line.get("action") == "correct":
+                _, moment, name = line["sk"].split("#", 2)
+                found = self._table.get(*keys.correction_key(from_ms(int(moment)), name))
+                if found is not None:
+                    yield found
 
     def _originals(self, parties: tuple[Party, ...]) -> Iterator[dict[str, Any]]:
         for item in self._items(parties, "V#"):

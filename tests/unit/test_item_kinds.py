@@ -14,7 +14,9 @@ import pyzipper
 
 from functions.archive.holds import Hold, Holds
 from functions.common import keys
+from functions.common.dynamo_actions import ConversationActions
 from functions.common.dynamo_links import DynamoLinks
+from functions.common.handling import Action
 from functions.common.identity import VouchedId
 from functions.common.store import Sending
 from functions.common.table import from_item
@@ -30,6 +32,7 @@ HELD = {
     "C#conv V#ts13#h": "originals.jsonl",
     "C#conv R#ts13#h": "replies.jsonl",
     "C#conv Z#ts13#…": "actions.jsonl",
+    "J#yyyymm ts13#…": "corrections.jsonl",
     "C#conv @": "conversations.jsonl",
     "C#conv L#conv": "links.jsonl",
     "P#mark C#conv": "links.jsonl",
@@ -40,6 +43,7 @@ HELD = {
 NOBODYS = {
     "K#channel#account source": "a mark of how far a platform's list was read",
     "T#channel#account token": "a platform's key to an account",
+    "T#app token": "a platform's key to an app",
     "L#channel#account yyyymmddHH": "a number",
     "U#classify.adviser yyyymmdd": "a number",
     "U#autoreply.drafts yyyymmdd": "a number",
@@ -68,7 +72,7 @@ def kinds() -> Iterator[str]:
     table = DATA_MODEL.read_text(encoding="utf-8").partition("| item |")[2].partition("\n\n")[0]
     for row in table.splitlines()[2:]:
         _, pk, sk, *_ = (cell.strip() for cell in row.strip("|").split("|"))
-        yield f"{pk.strip('`')} {sk.strip('`').split('`')[0].split()[0].rstrip(',')}"
+        yield f"{pk.split('`')[1]} {sk.strip('`').split('`')[0].split()[0].rstrip(',')}"
 
 
 def test_it_is_said_of_every_kind_whether_it_holds_something_of_a_person() -> None:
@@ -86,6 +90,11 @@ def everything_of(room: ArchiveRoom) -> None:
     room.store.apply(before, replace(before, vouched=(vouched.mark,)))
     said = {"action": "take", "by": "lee", "at": "2026-11-20T00:00:00.000Z", "why": "anna called"}
     room.table.put_new({"pk": keys.conversation_pk(ANNA.conv), "sk": "Z#1763600000000#1", **said})
+    for conv, text in ((ANNA.conv, "安娜说的"), (BEN.conv, "本的话,改过")):
+        action = Action(id=f"c-{conv[:4]}", verb="correct", by="lee", at=NOW, labels={"spam": "scam"}, message_id=f"{conv}.0.1")
+        ConversationActions(room.store).correct(
+            conv, action, {"message_id": f"{conv}.0.1", "text": text, "labels": action.labels}
+        )
     for conv in (ANNA.conv, BEN.conv):
         room.store.add_sender(Sending(fingerprint="a1", conv=conv, channel="generic", at=NOW, sample="安娜的话,很多人也说"))
     room.store.add_sender(Sending(fingerprint="b2", conv=BEN.conv, channel="generic", at=NOW, sample="本的话"))
@@ -107,6 +116,7 @@ def test_every_kind_that_does_is_handed_out_and_erased(room: ArchiveRoom, tmp_pa
         assert found[name], name
     assert {link["because"] for link in found["links.jsonl"]} == {"operator", "unionid op1"}
     assert [flood["senders"] for flood in found["campaigns.jsonl"]] == [[ANNA.conv]]
+    assert [said["text"] for said in found["corrections.jsonl"]] == ["安娜说的"]
     assert BEN.conv not in json.dumps(found)
     Holds(room.table).remove("contact", "anna", "generic")
     told = json.loads(person("erase", "--yes", "--json"))
@@ -114,7 +124,7 @@ def test_every_kind_that_does_is_handed_out_and_erased(room: ArchiveRoom, tmp_pa
     left = json.dumps(items(room), default=str, ensure_ascii=False)
     for trace in ("anna", "安娜", ANNA.conv):
         assert trace not in left, trace
-    assert "本的话" in left
+    assert "本的话" in left and "本的话,改过" in left
 
 
 def test_a_text_that_is_about_to_expire_is_found_as_well(room: ArchiveRoom) -> None:

@@ -207,7 +207,7 @@ def test_all_that_is_held_is_handed_out(room: ArchiveRoom, tmp_path: Path) -> No
     zipped = tmp_path / "anna.zip"
     told = json.loads(person("export", "--to", str(zipped), "--vault-key", room.vault_key, "--json"))  # type: ignore[attr-defined]
     assert told["held"] == {
-        "conversations": 2, "messages": 2, "replies": 1, "originals": 1, "actions": 2, "links": 2, "campaigns": 0,
+        "conversations": 2, "messages": 2, "replies": 1, "originals": 1, "actions": 2, "corrections": 0, "links": 2, "campaigns": 0,
         "holds": 0, "archived": 2,
     }  # fmt: skip
     with pyzipper.AESZipFile(io.BytesIO(zipped.read_bytes())) as archive:
