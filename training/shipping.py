@@ -21,7 +21,7 @@ from training.seed import EVERY_AXIS
 NEARLY_ALWAYS, OFTEN = 0.95, 10
 LARGEST = 127
 # One message of a merchant's own says more of the next one than one of somebody's imagination.
-COUNTS = 4.0
+COUNTS = 16.0
 
 
 def weights_of(
