@@ -58,7 +58,8 @@ def parcels(
         not_after=message.reply.expires_at,
         token=message.reply.token,
     )
-    texts = _texts(words, "" if message.channel in UNMARKED else mark, adapter)
+    # What the platform refuses to show is said under the text: there must be room for it.
+    texts = _texts(words, "" if message.channel in UNMARKED else mark, adapter, beside=plain_form.in_words("", buttons))
     said = [replace(whole, text=text, part=place) for place, text in enumerate(texts)]
     said[-1] = replace(said[-1], buttons=buttons)
     if image:
@@ -66,10 +67,11 @@ def parcels(
     return tuple(said)
 
 
-def _texts(text: str, mark: str, adapter: Adapter) -> list[str]:
-    """The text in as many parts as it takes, each with the mark: an echo of any part must be known."""
+def _texts(text: str, mark: str, adapter: Adapter, *, beside: str) -> list[str]:
+    """The text in as many parts as it takes, each with the mark: an echo of any part must be known. `beside` fits under any."""
     unit, limit = adapter.max_text_unit, adapter.max_text if adapter.shows.parts else None
-    parts = text_parts.split(text, limit - text_parts.size(mark, unit), unit) if limit else (text,)
+    taken = text_parts.size(f"{mark}\n{beside}" if beside else mark, unit)
+    parts = text_parts.split(text, limit - taken, unit) if limit else (text,)
     return [mark + part for part in parts]
 
 

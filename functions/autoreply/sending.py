@@ -20,6 +20,7 @@ from functions.channels import registry
 from functions.channels.codecs import plain_form
 from functions.channels.contract import Adapter, OutgoingReply, SendResult
 from functions.common.errors import Unavailable
+from functions.common.origin import MARK, UNMARKED
 from functions.common.store import Reply
 
 TAKEN = ("sent", "duplicate")
@@ -100,7 +101,8 @@ def _post(parcel: OutgoingReply, sending: Try, desk: Desk) -> SendResult | Silen
     case, reply, message = sending.case, sending.reply, sending.case.message
     way_out = desk.outbound(message.channel, message.message_id)
     outbound = Watched(way_out, lambda: stop_of(case, desk.stops(), reply))
-    result = plain_form.send(sending.adapter, parcel, sending.credentials, outbound, doubtful=sending.doubtful)
+    mark = "" if message.channel in UNMARKED else MARK
+    result = plain_form.send(sending.adapter, parcel, sending.credentials, outbound, doubtful=sending.doubtful, mark=mark)
     if result.outcome in NOT_SENT and outbound.blind:
         return SendResult(outcome="transient", code=NOT_TRIED)
     return outbound.stopped if outbound.stopped and result.outcome in NOT_SENT else result

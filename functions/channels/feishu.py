@@ -196,6 +196,8 @@ def _not_a_message(event: Event, credentials: FeishuCredentials) -> str | None:
         return event.kind
     if event.app_id not in (credentials.app_id, None):
         return "another_app"
+    if event.kind == feishu_events.V2_TAP and not feishu_events.is_ours(event.message):
+        return "another_card"
     # Feishu tells of people's messages only; should that change, a bot's may be our own.
     return None if event.sender_type == "user" else f"sender_{event.sender_type}"
 

@@ -227,7 +227,8 @@ def _message(item: Item, payload: Payload) -> Message:
     quoted = item.reply_to if isinstance(item.reply_to, ItemReplyTo) else ItemReplyTo(id=item.reply_to)
     sent_at = believable(item.sent_at, request.received_at, late=OF_ONES_OWN)
     return Message(
-        message_id=keys.message_id("generic", payload.account, contact.id, sent_at, item.id),
+        # The same whenever it comes: what is believed of its time depends on the receipt.
+        message_id=keys.message_id("generic", payload.account, contact.id, item.sent_at, item.id),
         channel="generic",
         account=payload.account,
         contact=Contact(

@@ -32,6 +32,8 @@ from functions.common.message import Contact, ContactId, Interactive, Message, R
 
 SEND = "/cgi-bin/message/send"
 CARD_TEXT = 112
+# What the task ids of our cards begin with: an application may have other cards.
+OUR_CARDS = "pr-"
 
 
 class WecomAppCredentials(WecomCredentials):
@@ -86,13 +88,19 @@ def _written(reply: OutgoingReply, text: str) -> dict[str, Any]:
         return {"msgtype": "text", "text": {"content": plain_form.in_words(text, reply.buttons)}}
     buttons = [{"text": title, "key": title} for title in reply.buttons]
     # No two cards of an application may bear the same task id.
-    card = {"card_type": "button_interaction", "sub_title_text": text, "task_id": keys.short_hash(reply.key, size=16)}
+    card = {
+        "card_type": "button_interaction",
+        "sub_title_text": text,
+        "task_id": f"{OUR_CARDS}{keys.short_hash(reply.key, size=16)}",
+    }
     return {"msgtype": "template_card", "template_card": {**card, "button_list": buttons}}
 
 
 def _tap(fields: Fields) -> Said | None:
     """A tap on a button of a card of ours: its key is its title. https://developer.work.weixin.qq.com/document/path/90240"""
     if fields.get("MsgType") != "event" or fields.get("Event") != "template_card_event":
+        return None
+    if not fields.get("TaskId", "").startswith(OUR_CARDS):
         return None
     title = fields.get("EventKey", "")[: wx_messages.MAX_ID] or None
     return Said(kind="interactive", interactive=Interactive(type="button", id=fields.get("TaskId"), title=title, payload=title))

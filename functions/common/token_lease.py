@@ -61,7 +61,13 @@ class TokenLeases:
                 return self._keep(pk, found)
             holder = self._lease(pk, found)
             if holder is not None:
-                return self._refresh(pk, holder, fetch)
+                try:
+                    return self._refresh(pk, holder, fetch)
+                except Exception:
+                    # It was early: the old one is good for a while, and somebody asks again before it is not.
+                    if found is None or self._now() >= found.expires_ms:
+                        raise
+                    return found.value
             if found is not None and self._now() < found.expires_ms:
                 return found.value
             self._pause(WAIT)

@@ -80,8 +80,11 @@ class PeopleDesk:
         `anyway`: although the check of what goes out objects. `again`: although an earlier reply may be out.
         """
         self._checked(answer, anyway=anyway)
-        action = self._unfinished(conv, answer, again=again) or self._reserved(conv, answer)
-        return self._concluded(conv, action, self._sent(conv, action, answer))
+        left = self._unfinished(conv, answer, again=again)
+        action = left or self._reserved(conv, answer)
+        return self._concluded(
+            conv, action, self._sent(conv, action, answer, resumed=left is not None and left.state == "reserved")
+        )
 
     def _checked(self, answer: Answer, *, anyway: bool) -> None:
         if not answer.text.strip():
@@ -159,7 +162,7 @@ class PeopleDesk:
             return judged, parts
         raise CannotAnswer(why)
 
-    def _sent(self, conv: str, action: Action, answer: Answer) -> tuple[Action, SendResult]:
+    def _sent(self, conv: str, action: Action, answer: Answer, *, resumed: bool) -> tuple[Action, SendResult]:
         """Send what is left of the reply, part by part; how many are out then, and what the platform said last."""
         conversation = self.conversation(conv)
         asked = self.store.message(action.message_id or "")
@@ -168,10 +171,11 @@ class PeopleDesk:
         credentials = self._credentials(conversation)
         outbound = self.outbound(conversation.channel, action.reply_id)
         for parcel in parcels(asked.message, answer, adapter, mark="", reply_id=action.reply_id)[action.sent_parts :]:
-            result = plain_form.send(adapter, parcel, credentials, outbound)
+            # Of a reply that was reserved before this try nobody knows whether its next part is out.
+            result = plain_form.send(adapter, parcel, credentials, outbound, doubtful=resumed)
             if result.outcome not in TAKEN:
                 break
-            action = replace(action, sent_parts=parcel.part + 1)
+            action, resumed = replace(action, sent_parts=parcel.part + 1), False
         return action, result
 
     def _concluded(self, conv: str, action: Action, sent: tuple[Action, SendResult]) -> Action:

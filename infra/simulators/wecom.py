@@ -213,7 +213,7 @@ class WecomSimulator(EncryptedCallbacks):
         """A tap on an entry of the application's menu."""
         return self.event(contact, "click", key=key, at=at)
 
-    def tap(self, contact: str, title: str, *, task: str = "task", at: datetime | None = None) -> Webhook:
+    def tap(self, contact: str, title: str, *, task: str = "pr-task", at: datetime | None = None) -> Webhook:
         """A tap on a button of a card."""
         at = at or self._now()
         tapped: Fields = {"Event": "template_card_event", "EventKey": title, "TaskId": task, "CardType": "button_interaction"}

@@ -14,9 +14,11 @@ from functions.autoreply.reasons import Reason
 from functions.autoreply.service import answer
 from functions.autoreply.templates import Template
 from functions.channels import registry
+from functions.channels.codecs import plain_form, text_parts
 from functions.channels.contract import HttpResult, NoAnswer, SendResult, Shows
 from functions.common.ledger import entry, ledger, reserved
 from functions.common.message import ReplyWindow
+from functions.common.origin import MARK
 from tests.fakes.reply_desk import OPEN, POLICY, TWILIO, Fixture, case, task
 
 LONG = "请带上发票。" * 400  # 2400 characters: two of Twilio's messages
@@ -57,6 +59,21 @@ class TestParcels:
         assert [part.image_url for part in parts] == [None] * (len(parts) - 1) + ["https://shop.example/map.png"]
         assert "".join(part.text for part in parts) == LONG
         assert len({part.key for part in parts}) == len(parts) and parts[0].key == parts[0].message_id
+
+    def test_buttons_that_are_refused_have_room_under_the_text(self) -> None:
+        adapter = replace_limits("telegram", 1000)
+        titles = ("退货", "换货", "补发")
+        parts = parcels(asked().judged.message, Answer(text="好" * 999, buttons=titles), adapter)
+        assert parts[-1].buttons == titles
+        assert text_parts.size(plain_form.plain(parts[-1]).text, adapter.max_text_unit) <= 1000
+
+    def test_what_is_said_in_words_after_a_refusal_has_the_same_fingerprint_and_the_mark(self) -> None:
+        said = Answer(text="好的", buttons=("退货",), image_url="https://shop.example/map.png")
+        for part in parcels(asked().judged.message, said, registry.adapter("telegram")):
+            words = plain_form.plain(part, MARK)
+            assert words.text.startswith("好的" if part.text else MARK) and not (words.buttons or words.image_url)
+            assert plain_form.fingerprint(words) == plain_form.fingerprint(part)
+            assert plain_form.fingerprint(replace(part, text="另一句")) != plain_form.fingerprint(part)
 
     @pytest.mark.parametrize("buttons", [("一" * 21,), tuple("一二三四")])
     def test_buttons_that_do_not_fit_are_words_too(self, buttons: tuple[str, ...]) -> None:

@@ -207,8 +207,8 @@ class TestTaps:
     def test_wecom(self) -> None:
         heard = Heard("wecom")
         heard.answer()
-        tapped = heard.read(heard.simulator.tap(heard.person, "退货", task="t-1", at=NOW))
-        assert tapped.interactive == Interactive(type="button", id="t-1", title="退货", payload="退货")
+        tapped = heard.read(heard.simulator.tap(heard.person, "退货", task="pr-1", at=NOW))
+        assert tapped.interactive == Interactive(type="button", id="pr-1", title="退货", payload="退货")
         assert (tapped.kind, tapped.reply.mode) == ("interactive", "open")
 
     @pytest.mark.parametrize(("chat", "kind"), [("p2p", "dm"), ("group", "group"), (None, "dm"), (7, "dm")])
@@ -231,11 +231,18 @@ class TestTaps:
         heard.message = tapped
         assert heard.answer(Answer(text="好的"))[0].outcome == "sent"
 
-    @pytest.mark.parametrize("value", [None, "x", 7, [], {}, {"say": 7}, {"say": "x" * 1000}])
-    def test_a_card_of_another_making_is_read_or_refused_and_never_an_error(self, value: Any) -> None:
+    @pytest.mark.parametrize("value", [None, "x", 7, [], {}, {"say": 7}, {"approval": "4711", "decision": "yes"}])
+    def test_a_tap_on_a_card_of_another_making_is_no_message(self, value: Any) -> None:
         heard = Heard("feishu")
-        webhook = heard.simulator.tap(heard.person, "om_card", value, at=NOW)
-        assert heard.desk.parse(webhook).messages[0].kind == "interactive"
+        read = heard.desk.parse(heard.simulator.tap(heard.person, "om_card", value, at=NOW))
+        assert (read.messages, read.errors, [each.kind for each in read.ignored]) == ((), (), ["another_card"])
+        (said,) = heard.desk.parse(heard.simulator.tap(heard.person, "om_card", {"say": "x" * 1000}, at=NOW)).messages
+        assert said.kind == "interactive"
+
+    def test_a_tap_on_a_card_of_another_use_of_the_application_is_no_message(self) -> None:
+        heard = Heard("wecom")
+        read = heard.desk.parse(heard.simulator.tap(heard.person, "approve_4711", task="other-system-1", at=NOW))
+        assert (read.messages, read.errors, len(read.ignored)) == ((), (), 1)
 
     def test_tiktok(self) -> None:
         heard = Heard("tiktok_business")

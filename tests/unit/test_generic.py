@@ -145,6 +145,16 @@ def test_correspondence_of_years_keeps_its_times_and_the_future_has_none(age, be
     assert (said.sent_at, said.time_precision) == ((NOW - age, "ms") if believed else (None, "none"))
 
 
+def test_a_message_has_one_id_whenever_it_comes_and_whatever_is_believed_of_its_time():
+    tomorrow = NOW + timedelta(hours=24, minutes=3)
+    webhook = simulator().text("u-1", "hi", at=tomorrow, signed_at=NOW)
+    first, again = (
+        ADAPTER.parse(ADAPTER.decode(verify(webhook, received_at=came), "demo")) for came in (NOW, NOW + timedelta(minutes=4))
+    )
+    assert [said.messages[0].sent_at for said in (first, again)] == [None, tomorrow]
+    assert first.messages[0].message_id == again.messages[0].message_id
+
+
 def test_the_same_message_is_the_same_bytes_and_each_try_has_its_own_signature():
     first, again = (simulator().text("u-1", "hi", native_id="m-1", at=NOW) for _ in range(2))
     assert first == again

@@ -94,6 +94,21 @@ def test_apps_do_not_share_tokens(stand):
     assert process.token(keys.app("qq", "wx1"), stand.vendor) == "t3"
 
 
+def test_an_early_refresh_that_fails_leaves_the_old_token_in_use_until_it_ends(stand):
+    process = stand.process()
+    process.token(APP, stand.vendor)
+
+    def refused() -> AccessToken:
+        raise Unreachable("token")
+
+    stand.times.now += timedelta(seconds=6600)
+    assert process.token(APP, refused) == "t1"
+    stand.times.now += timedelta(seconds=601)
+    with pytest.raises(Unreachable):
+        process.token(APP, refused)
+    assert process.token(APP, stand.vendor) == "t2"
+
+
 def test_while_one_refreshes_the_others_go_on_with_the_old_token(stand):
     first, second = stand.process(), stand.process()
     first.token(APP, stand.vendor)

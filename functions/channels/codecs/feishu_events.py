@@ -224,6 +224,11 @@ def _sticker(content: Fields, _names: Mapping[str, str]) -> Said:
     return Said(kind="sticker", sticker=Sticker(sticker_id=json_fields.required_id(content, "file_key")))
 
 
+def is_ours(tap: Fields) -> bool:
+    """Whether a tap was on a button of ours: an app may have other cards."""
+    return isinstance(json_fields.table(tap, "content").get("say"), str)
+
+
 def _location(content: Fields, _names: Mapping[str, str]) -> Said:
     lat, lon = json_fields.degrees(content, "latitude", 90), json_fields.degrees(content, "longitude", 180)
     return Said(kind="location", location=Location(lat=lat, lon=lon, label=json_fields.text(content, "name", 300)))

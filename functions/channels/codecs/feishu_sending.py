@@ -10,9 +10,8 @@ import json
 import re
 from typing import Any
 from urllib.parse import quote
-from zlib import crc32
 
-from functions.channels.codecs import json_fields, leased_send, strict_json
+from functions.channels.codecs import json_fields, leased_send, plain_form, strict_json
 from functions.channels.contract import TEXT_ONLY, AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult, Shows
 from functions.common.message import Message
 
@@ -94,8 +93,8 @@ def fetch_token(outbound: Outbound, origin: str, app_id: str, app_secret: str) -
 
 
 def _uuid(reply: OutgoingReply) -> str:
-    """The same for every try of a text, another for another text in answer to the same message. At most 50 characters."""
-    return f"{reply.message_id}.{crc32(reply.text.encode('utf-8', 'surrogatepass'), reply.part):08x}"[-UUID_LENGTH:]
+    """The same for every try of a part, in whatever form; another for another answer to the same message. At most 50 characters."""
+    return f"{reply.message_id}.{plain_form.fingerprint(reply):08x}"[-UUID_LENGTH:]
 
 
 def _result(answer: HttpResult) -> SendResult:

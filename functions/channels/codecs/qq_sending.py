@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
-from zlib import crc32
 
 from functions.channels.codecs import json_fields, leased_send, markdown_text, plain_form, strict_json
 from functions.channels.contract import AccessToken, HttpResult, Outbound, Outcome, OutgoingReply, SendResult, Shows
@@ -111,8 +110,8 @@ def _button(number: str, title: str) -> dict[str, Any]:
 
 
 def _sequence(reply: OutgoingReply) -> int:
-    """The same for every try of a text, another for another text in answer to the same message. An unsigned 32-bit number to QQ."""
-    return crc32(reply.text.encode("utf-8", "surrogatepass"), reply.part) & 0x7FFFFFFF or 1
+    """The same for every try of a part, in whatever form; another for another answer to the message. An unsigned 32-bit number to QQ."""
+    return plain_form.fingerprint(reply) & 0x7FFFFFFF or 1
 
 
 def fetch_token(app_id: str, app_secret: str, outbound: Outbound) -> AccessToken:
