@@ -138,7 +138,8 @@ def _is_later(item: Item, later: set[str], until: datetime) -> bool:
     if kind == "@":
         return bool(later) and bool(item["at"] > until)
     if kind == "Z":
-        return bool(item["sk"][2:15] > f"{to_ms(until):013d}")
+        # A correction has the words of its message, and goes with it whenever it was made.
+        return bool(item["sk"][2:15] > f"{to_ms(until):013d}") and (not item["corrects"] or item["of"] in later)
     return item["sk"][2:] in later
 
 
@@ -153,4 +154,6 @@ def _slim(item: Item) -> Item:
             at = from_iso(item["message"]["received_at"])
         elif kind == "@":
             at = from_iso(item["first_at"])
-    return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": kind == "Z" and item.get("action") == "correct"}
+    corrects, of = kind == "Z" and item.get("action") == "correct", str(item.get("message_id", "")).rpartition(".")
+    suffix = f"{of[0].rpartition('.')[2]}.{of[2]}"
+    return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": corrects, "of": suffix}

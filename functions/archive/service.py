@@ -27,6 +27,7 @@ from functions.archive.retention import Retention
 from functions.archive.rewriting import Rewriter
 from functions.archive.tombstones import Tombstones
 from functions.common import keys
+from functions.common.errors import MalformedEnvelope
 from functions.common.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -53,12 +54,19 @@ class Cabinet:
     mend: Callable[[Manifest], bool] = lambda _: False
 
 
+# What is told of a part.
+_TOLD = ("key", "count", "sha256", "bytes")
+
+
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What one run did. `finished`, `discarded` and `lost` count parts that earlier runs had left."""
+    """What one run did. `parts`: of each its key, count, sha256 and bytes, and no more: a run may write thousands.
+
+    `finished`, `discarded` and `lost` count parts that earlier runs had left.
+    """
 
     run: str
-    parts: list[Manifest] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
     conversations: int = 0
     items: int = 0
     finished: int = 0
@@ -70,7 +78,7 @@ class Summary:
     @property
     def messages(self) -> int:
         """Messages in the parts that this run committed."""
-        return sum(manifest.count for manifest in self.parts)
+        return sum(part["count"] for part in self.parts)
 
 
 def archive(cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
@@ -156,7 +164,14 @@ class Run:
             self.cabinet.marks.mark_reply(each.reply, f"{self.run}-replies", self.retention.expiry(each.received_at, self.now))
 
     def _remove(self, stray: Stray) -> None:
-        self.cabinet.remains.remove(stray.conv, stray.until)
+        try:
+            self.cabinet.remains.remove(stray.conv, stray.until)
+        except MalformedEnvelope as fault:
+            # A later message that cannot be read keeps its conversation's item for the next night, and nobody else's messages waiting.
+            self.cabinet.telemetry.error(
+                "message_unreadable", fault, pk=keys.conversation_pk(stray.conv), sk=keys.CONVERSATION_SK
+            )
+            return
         self.cabinet.telemetry.info("came_after_erasure", conversation=stray.conv)
 
     def _recover(self, pending: Pending) -> None:
@@ -223,7 +238,7 @@ class Run:
         except (ArchiveUnproven, Superseded):
             self._give_way(manifest)
             raise
-        self.summary.parts.append(committed)
+        self.summary.parts.append({name: getattr(committed, name) for name in _TOLD})
         return committed
 
     def _give_way(self, manifest: Manifest) -> None:
@@ -270,5 +285,4 @@ def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
         "superseded": summary.superseded,
     }
     cabinet.telemetry.info("archived", parts=len(summary.parts), **told)
-    parts = [{"key": m.key, "count": m.count, "sha256": m.sha256, "bytes": m.bytes} for m in summary.parts]
-    return {"parts": parts, **told}
+    return {"parts": summary.parts, **told}

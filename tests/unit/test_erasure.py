@@ -106,6 +106,32 @@ def test_everything_held_about_a_person_goes_and_nothing_of_anybody_else(world: 
     assert [item["message_id"] for item in world.items(f"J#{NOW:%Y%m}")] == ids["ben"], "what training learns from is ben's"
 
 
+def test_a_correction_made_between_two_tries_of_an_erasure_goes_with_its_message(world: World) -> None:
+    message_id = world.receive("anna", NOW - timedelta(hours=2))
+    later = NOW + timedelta(minutes=5)
+    line = Action(id="c-1", verb="correct", by="lee", at=later, labels={"spam": "ad"}, message_id=message_id)
+    item = {"message_id": message_id, "at": to_iso(later), "text": "what anna wrote", "exp": 4_000_000_000}
+    ConversationActions(world.store).correct(ANNA.conv, line, item)
+    fresh = world.receive("anna", NOW + timedelta(minutes=6))
+    world.process().remains.remove(ANNA.conv, NOW)
+    assert "what anna wrote" not in everything(world)
+    assert world.store.message(message_id) is None and world.store.message(fresh) is not None
+
+
+def test_a_later_message_that_cannot_be_read_keeps_nobody_elses_messages_waiting(world: World) -> None:
+    world.receive("anna", SETTLED)
+    erase(world, ANNA)
+    unreadable = world.receive("anna", NOW + timedelta(minutes=5))
+    pk, sk = keys.conversation_pk(ANNA.conv), f"M#{keys.split(unreadable).suffix}"
+    message = (world.table.get(pk, sk) or {})["message"]
+    world.table.update(pk, sk, "SET #message = :spoilt", values={":spoilt": message | {"kind": "nonsense"}})
+    world.receive("anna", NOW - timedelta(hours=1))
+    other = world.receive("ben", SETTLED)
+    world.run(now=NOW + timedelta(days=1))
+    assert other in world.filed()
+    assert world.table.get(pk, sk) is not None and world.store.conversation(ANNA.conv) is not None
+
+
 def test_the_certificates_day_is_after_the_last_copy_of_an_export_that_was_under_way(world: World) -> None:
     world.receive("anna", SETTLED)
     landed = NOW + timedelta(hours=12)
