@@ -66,7 +66,7 @@ class Summary:
     """
 
     run: str
-    parts: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[tuple[Any, ...]] = field(default_factory=list)
     conversations: int = 0
     items: int = 0
     finished: int = 0
@@ -78,7 +78,7 @@ class Summary:
     @property
     def messages(self) -> int:
         """Messages in the parts that this run committed."""
-        return sum(part["count"] for part in self.parts)
+        return sum(part[_TOLD.index("count")] for part in self.parts)
 
 
 def archive(cabinet: Cabinet, *, run: str, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class Run:
         except (ArchiveUnproven, Superseded):
             self._give_way(manifest)
             raise
-        self.summary.parts.append({name: getattr(committed, name) for name in _TOLD})
+        self.summary.parts.append(tuple(getattr(committed, name) for name in _TOLD))
         return committed
 
     def _give_way(self, manifest: Manifest) -> None:
@@ -285,4 +285,4 @@ def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
         "superseded": summary.superseded,
     }
     cabinet.telemetry.info("archived", parts=len(summary.parts), **told)
-    return {"parts": summary.parts, **told}
+    return {"parts": [dict(zip(_TOLD, part, strict=True)) for part in summary.parts], **told}

@@ -184,7 +184,13 @@ MORNING_POST: tuple[Letter, ...] = (
         "My order arrived broken and nobody answers my emails. Terrible service, I want my money back!",
         "2",
         answered(
-            "keyword", "complaints", "waiting", business="complaint", content=["refund"], sentiment="negative", language="en"
+            "keyword",
+            "complaints",
+            "waiting",
+            business="complaint",
+            content=["logistics", "refund"],
+            sentiment="negative",
+            language="en",
         ),
     ),
     sms(
@@ -203,7 +209,7 @@ LATER_POST: tuple[Letter, ...] = (
     wechat("o-mei", "好的,谢谢!", "24003", answered("keyword", "frontdesk", "idle", business="other", sentiment="positive")),
     sms("+14155550103", "START", "6", answered("keyword", "frontdesk", "idle", opt_out=False)),
     app("app-gao", "请问门店可以停车吗?", "c1", answered("faq", "frontdesk", "waiting", business="enquiry")),
-    app("app-cao", "查询 QH20261124", "c2", answered("command", "frontdesk", "waiting")),
+    app("app-cao", "查询 QH20261124", "c2", answered("command", "warehouse", "waiting")),
     other(
         "generic",
         "three messages in a row",

@@ -27,7 +27,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 
 def test_each_line_becomes_one_object_in_the_form_of_the_label_sheet() -> None:
-    first, second = objects(run("classify", stdin='请问这款多少钱\n\n{"text": "转人工", "id": 7}\n'))
+    first, second = objects(run("classify", stdin='请问多少钱一件\n\n{"text": "转人工", "id": 7}\n'))
     assert set(first) >= KEYS
     assert (first["business"], first["content"]) == ("enquiry", ["price"])
     assert second["wants_human"] is True
