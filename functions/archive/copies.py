@@ -17,6 +17,7 @@ from functions.archive.bucket import ArchiveBucket, manifest_object_key
 from functions.archive.manifests import COPIES_PK, Ledger, Manifest
 from functions.archive.parts import ArchiveUnproven
 from functions.common.errors import Poison, Unavailable
+from functions.common.invalid import first_fault
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 
@@ -93,5 +94,5 @@ def read_copy_keys(secret: str) -> dict[str, str]:
     try:
         return _Keys.model_validate_json(secret).model_dump()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise CopyKeysInvalid(f"{'.'.join(map(str, first['loc'])) or 'secret'}: {first['type']}") from None
+        fault = first_fault(error)
+        raise CopyKeysInvalid(f"{fault.place or 'secret'}: {fault.kind}") from None

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from functions.common.errors import MalformedEnvelope, Retryable
+from functions.common.invalid import first_fault
 from functions.common.judgement import Judged
 from functions.common.store import Conversation, Reply
 from functions.common.wire import dumps, judged_from, plain
@@ -183,8 +184,8 @@ def _checked(adapter: TypeAdapter[T], name: str, stored: Any) -> T:
     try:
         return adapter.validate_python(stored)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise MalformedEnvelope(f"{name}.{'.'.join(map(str, first['loc']))}: {first['type']}") from None
+        fault = first_fault(error, name)
+        raise MalformedEnvelope(f"{fault.place}: {fault.kind}") from None
 
 
 def filed_from(text: bytes) -> Filed:

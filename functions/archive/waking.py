@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from functions.common.clock import Clock, to_iso
+from functions.common.invalid import first_fault
 from functions.common.schedule import MalformedSchedule, moment
 
 Action = Literal["archive", "month_end", "watch", "backup", "drill"]
@@ -44,5 +45,5 @@ def read_wake(event: Any) -> Wake:
     try:
         return Wake.model_validate(event or {})
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise MalformedSchedule(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        fault = first_fault(error)
+        raise MalformedSchedule(f"{fault.place}: {fault.says}") from None

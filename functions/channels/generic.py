@@ -44,6 +44,7 @@ from functions.channels.contract import (
     Verified,
 )
 from functions.common import keys
+from functions.common.invalid import first_fault
 from functions.common.message import (
     Attachment,
     Contact,
@@ -141,9 +142,8 @@ class Generic:
             try:
                 read = _read(raw, payload)
             except ValidationError as error:
-                first = error.errors(include_input=False, include_url=False)[0]
-                where = ".".join(map(str, ("messages", place, *first["loc"])))
-                errors.append(ItemError(first["type"], where))
+                fault = first_fault(error, "messages", place)
+                errors.append(ItemError(fault.kind, fault.place))
                 continue
             if isinstance(read, Ignored):
                 ignored.append(read)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from functions.common.errors import BundleInvalid
+from functions.common.invalid import first_fault
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -19,12 +19,12 @@ def read_section(kind: type[Section], name: str, raw: Any) -> Section:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise BundleInvalid(f"{'.'.join((name, *map(str, first['loc'])))}: {wrong(first)}") from None
+        fault = first_fault(error, name)
+        raise BundleInvalid(f"{fault.place}: {wrong(fault.kind, fault.says)}") from None
     except RecursionError:
         raise BundleInvalid(f"{name}: nested too deeply") from None
 
 
-def wrong(fault: Mapping[str, Any]) -> str:
+def wrong(kind: str, says: str) -> str:
     """What one of pydantic's errors says is wrong with the field."""
-    return _IN_OTHER_WORDS.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
+    return _IN_OTHER_WORDS.get(kind) or says.removeprefix("Value error, ")

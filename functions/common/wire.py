@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from functions.common.clock import to_iso
 from functions.common.errors import MalformedEnvelope
+from functions.common.invalid import first_fault
 from functions.common.judgement import Judged
 from functions.common.message import Message
 
@@ -160,8 +161,8 @@ def _checked(kind: type[T], value: Any, *, as_json: bool = False) -> T:
     try:
         return adapter.validate_json(value) if as_json else adapter.validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise MalformedEnvelope(f"{kind.__name__}.{'.'.join(map(str, first['loc']))}: {first['type']}") from None
+        fault = first_fault(error, kind.__name__)
+        raise MalformedEnvelope(f"{fault.place}: {fault.kind}") from None
 
 
 @cache

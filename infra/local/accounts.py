@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from functions.common.invalid import first_fault
 from infra.cli.bundle import yaml_problem
 from infra.local.errors import CannotStart
 from infra.simulators.contract import Now, Simulator, utc_now
@@ -70,6 +71,5 @@ def _check(channel: str, account: str, fields: Mapping[str, Any]) -> None:
     except ChannelUnknown as error:
         raise AccountsInvalid(f"{FILE}: no channel {channel}") from error
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, (channel, account, *first["loc"])))
-        raise AccountsInvalid(f"{FILE}: {where}: {first['type']}") from None
+        fault = first_fault(error, channel, account)
+        raise AccountsInvalid(f"{FILE}: {fault.place}: {fault.kind}") from None

@@ -41,7 +41,10 @@ def faults(raw: Mapping[str, Any]) -> list[Finding]:
         RulesSection.model_validate(raw)
         read_rules(dict(raw))
     except ValidationError as invalid:
-        return [_of_field(fault["loc"], wrong(fault)) for fault in invalid.errors(include_input=False, include_url=False)]
+        return [
+            _of_field(fault["loc"], wrong(fault["type"], fault["msg"]))
+            for fault in invalid.errors(include_input=False, include_url=False)
+        ]
     except BundleInvalid as refused:
         where, _, why = str(refused).partition(": ")
         return [_of_field(tuple(_steps(where)), why)]

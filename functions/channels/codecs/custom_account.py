@@ -13,6 +13,7 @@ from functions.channels.codecs.custom_answers import CustomAnswer, CustomHandsha
 from functions.channels.codecs.custom_fields import CustomFields
 from functions.channels.codecs.custom_signature import DigestSignature, Ed25519Signature, HmacSignature
 from functions.channels.codecs.custom_wechat import WechatSignature
+from functions.common.invalid import first_fault
 
 CustomSignature = HmacSignature | DigestSignature | Ed25519Signature | WechatSignature
 
@@ -29,6 +30,5 @@ def part(name: str, value: Any) -> Any:
     try:
         return _PARTS[name].validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or name
-        raise ValueError(f"{where}: {first['msg']}") from None
+        fault = first_fault(error)
+        raise ValueError(f"{fault.place or name}: {fault.says}") from None
