@@ -37,7 +37,7 @@ def desk() -> Desk:
     settings = Settings.read(os.environ)
     telemetry = Telemetry("autoreply")
     table = Table(client("dynamodb"), settings.table_name)
-    leases = TokenLeases(table, system_clock, pause=time.sleep, new_holder=lambda: uuid.uuid4().hex)
+    leases = TokenLeases(table, system_clock, pause=time.sleep, new_holder=lambda: uuid.uuid4().hex, telemetry=telemetry)
     policies = BundleSource(
         Path(settings.bundle_path or DEFAULT_PATH).read_bytes(),
         read_policy,

@@ -19,6 +19,7 @@ from functions.common import keys
 from functions.common.clock import Clock, to_ms
 from functions.common.errors import Retryable
 from functions.common.table import ConditionFailed, Item, Table
+from functions.common.telemetry import Telemetry
 
 SK = "token"
 LEASE = timedelta(seconds=15)  # longer than one HTTP exchange may take
@@ -40,11 +41,22 @@ class _Token:
 
 
 class TokenLeases:
-    """Every app's access token. `pause` waits so many seconds; `new_holder` makes a name that nobody else has."""
+    """Every app's access token. `pause` waits so many seconds; `new_holder` makes a name that nobody else has; `telemetry` hears of
+    refreshes that failed while the old token is still good (None: at a terminal nobody asked).
+    """
 
-    def __init__(self, table: Table, clock: Clock, *, pause: Callable[[float], None], new_holder: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        clock: Clock,
+        *,
+        pause: Callable[[float], None],
+        new_holder: Callable[[], str],
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._table = table
         self._clock = clock
+        self._telemetry = telemetry
         self._pause = pause
         self._new_holder = new_holder
         self._kept: dict[str, _Token] = {}
@@ -63,10 +75,12 @@ class TokenLeases:
             if holder is not None:
                 try:
                     return self._refresh(pk, holder, fetch)
-                except Exception:
+                except Exception as fault:
                     # It was early: the old one is good for a while, and somebody asks again before it is not.
                     if found is None or self._now() >= found.expires_ms:
                         raise
+                    if self._telemetry:
+                        self._telemetry.error("token_not_refreshed", fault, app=app)
                     return found.value
             if found is not None and self._now() < found.expires_ms:
                 return found.value

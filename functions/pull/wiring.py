@@ -29,8 +29,8 @@ MAX_PAGE = 4 * 1024 * 1024
 def collector() -> Collector:
     """The collector, from the environment."""
     settings = Settings.read(os.environ)
-    table = Table(client("dynamodb"), settings.table_name)
-    leases = TokenLeases(table, system_clock, pause=time.sleep, new_holder=lambda: uuid.uuid4().hex)
+    table, telemetry = Table(client("dynamodb"), settings.table_name), Telemetry("pull")
+    leases = TokenLeases(table, system_clock, pause=time.sleep, new_holder=lambda: uuid.uuid4().hex, telemetry=telemetry)
     return Collector(
         credentials=CredentialStore(client("secretsmanager"), settings.secrets_prefix, system_clock),
         cursors=Cursors(table),
@@ -38,7 +38,7 @@ def collector() -> Collector:
         pulls=FifoQueue(client("sqs"), settings.pulls_queue_url),
         outbound=_outbound(settings.platform_api_origin, leases),
         clock=system_clock,
-        telemetry=Telemetry("pull"),
+        telemetry=telemetry,
     )
 
 

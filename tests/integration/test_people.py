@@ -275,6 +275,27 @@ def test_a_reply_that_stopped_halfway_goes_on_there_when_it_is_given_again(
     assert "".join(text for _, _, text in house.said()[before:]) == long and len(house.of_kind("Z#")) == 1
 
 
+def test_a_reply_that_may_be_out_already_is_not_said_again_in_words(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    conv = hear(house, "u1", "我想谈谈代理合作")
+    adapter, tries = registry.adapter("generic"), list[OutgoingReply]()
+    answers: list[SendResult | Exception] = [RuntimeError("the process ends here"), SendResult(outcome="invalid", code="400")]
+
+    def send(self: Any, reply: OutgoingReply, *_: Any) -> SendResult:
+        tries.append(reply)
+        said = answers.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    monkeypatch.setattr(type(adapter), "send", send)
+    chosen = Answer(text="请选择", buttons=("退货", "换货"))
+    with pytest.raises(RuntimeError):
+        desk(house).reply(conv, chosen)
+    again = desk(house).reply(conv, chosen)
+    assert (again.state, again.outcome) == ("failed", "invalid")
+    assert [each.buttons for each in tries] == [("退货", "换货")] * 2  # in words it might be a second answer
+
+
 def test_a_persons_reply_bears_no_mark_of_a_machine(house: House) -> None:
     conv = hear(house, "u1", "我想谈谈代理合作")
     assert postroom(house, "conversation", "reply", conv, "您好") == "sent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from functions.autoreply.decision import decide
 from functions.autoreply.delivery import Answer, parcels
 from functions.autoreply.desk import ReplyPostponed
+from functions.autoreply.outgoing import Outgoing
 from functions.autoreply.reasons import Reason
 from functions.autoreply.service import answer
 from functions.autoreply.templates import Template
@@ -25,6 +27,7 @@ LONG = "请带上发票。" * 400  # 2400 characters: two of Twilio's messages
 TEMPLATES = {
     **POLICY.book.templates,
     "long": Template(name="long", zh=LONG, en=LONG),
+    "map": Template(name="map", zh="我们在这里", en="Here we are", image_url="https://shop.example/map.png"),
     "choice": Template(name="choice", zh="请选择", en="Choose", buttons_zh=("退货", "换货"), buttons_en=("Return", "Exchange")),
 }
 BOOK = replace(POLICY.book, templates=TEMPLATES)
@@ -40,7 +43,7 @@ def asked(channel: str = "twilio", reply: str = "long", **more: Any) -> Any:
 
 def desk_for(of: Any) -> Fixture:
     desk = Fixture(of)
-    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=BOOK))
+    desk.desk = replace(desk.desk, policy=lambda: replace(POLICY, book=BOOK, outgoing=Outgoing(links=("shop.example",))))
     return desk
 
 
@@ -189,7 +192,7 @@ class TestQuota:
     @pytest.mark.parametrize(("parts", "reason"), [(1, Reason.KEYWORD), (2, Reason.QUOTA_EXHAUSTED)])
     def test_every_part_draws_on_the_platforms_quota(self, parts: int, reason: Reason) -> None:
         of = asked(window=ReplyWindow(mode="window", max_replies=4))
-        fresh = case(of, policy=replace(POLICY, book=BOOK))
+        fresh = case(of, policy=replace(POLICY, book=BOOK, outgoing=Outgoing(links=("shop.example",))))
         assert decide(fresh).reason is Reason.KEYWORD, "two parts, and one for people"
         assert fresh.conversation is not None
         earlier = task(9).judged.message.message_id
@@ -231,6 +234,16 @@ class TestRefusedForms:
         assert "1. 退货\\n2. 换货".encode() in again
         record = desk.record(of)
         assert (record.state, record.attempts, record.buttons) == ("sent", 1, ("退货", "换货"))
+
+    def test_a_refused_picture_goes_out_as_its_address_under_the_mark_of_a_machine(self) -> None:
+        of = asked("generic", "map")
+        desk = desk_for(of)
+        desk.platform.answers = [self.YES, self.NO, self.YES]
+        answer(of, desk.desk)
+        _, picture, words = desk.platform.bodies
+        assert b'"image_url"' in picture and b'"image_url"' not in words
+        assert json.loads(words)["text"] == f"{MARK}https://shop.example/map.png"
+        assert desk.record(of).state == "sent"
 
     def test_after_a_try_of_unknown_fate_a_refusal_is_no_reason_to_say_it_in_words(self) -> None:
         of = asked("generic", "choice")

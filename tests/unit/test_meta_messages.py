@@ -233,6 +233,14 @@ def test_echoes_of_our_own_words_are_ignored(account):
     assert account.ignored(simulator.text(ours, "unmarked", native_id="m_u")) == [("echo", "m_u")]
 
 
+@both
+def test_the_echo_of_a_picture_is_nobodys_answer_for_it_may_be_ours(account):
+    picture = account.simulator().echo(ANN, "", native_id="m_p")
+    assert [each.sighting for each in account.parse(picture).ignored] == [None]
+    (words,) = account.parse(account.simulator().echo(ANN, "我来帮您", native_id="m_w")).ignored
+    assert words.sighting.kind == "answered"
+
+
 def test_a_deleted_message_is_ignored():
     assert INSTAGRAM.ignored(INSTAGRAM.simulator().deleted(ANN, "m_d")) == [("deleted", "m_d")]
 

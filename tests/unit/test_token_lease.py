@@ -13,7 +13,7 @@ from functions.common import keys
 from functions.common.table import Table
 from functions.common.token_lease import LEASE, SK, WAITS, TokenAwaited, TokenLeases
 from tests.fakes.house import ACCOUNTS
-from tests.fakes.reply_desk import Times
+from tests.fakes.reply_desk import Heard, Times
 from tests.fakes.simulated_platform import NOW
 
 APP = keys.app("weixin", "wx1")
@@ -52,9 +52,10 @@ class Stand:
         self.waited: list[float] = []
         self.meanwhile: Any = lambda: None
         self.holders = 0
+        self.heard = Heard()
 
     def process(self) -> TokenLeases:
-        return TokenLeases(self.table, self.times, pause=self._pause, new_holder=self._holder)
+        return TokenLeases(self.table, self.times, pause=self._pause, new_holder=self._holder, telemetry=self.heard)
 
     def _pause(self, seconds: float) -> None:
         self.waited.append(seconds)
@@ -103,6 +104,7 @@ def test_an_early_refresh_that_fails_leaves_the_old_token_in_use_until_it_ends(s
 
     stand.times.now += timedelta(seconds=6600)
     assert process.token(APP, refused) == "t1"
+    assert stand.heard.lines == [("token_not_refreshed", {"app": APP})]
     stand.times.now += timedelta(seconds=601)
     with pytest.raises(Unreachable):
         process.token(APP, refused)

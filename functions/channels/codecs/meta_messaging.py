@@ -135,6 +135,8 @@ class MetaMessaging(ABC):
         at, native_id = payload.verified.request.received_at, ignored.native_id
         if ignored.kind == "echo":
             contact, text = optional_id(table(item, "recipient"), "id"), json_fields.text(table(item, "message"), "text")
+            if not text:
+                return ignored  # a picture bears no mark: ours and a person's look the same
             return sightings.answered(ignored, (self.channel, payload.account, contact), native_id, text, at)
         if ignored.kind == "deleted":
             contact = optional_id(table(item, "sender"), "id")
