@@ -89,7 +89,7 @@ def _ours() -> Judge:
 
     from functions.classify.conversations import new_conversation
     from functions.classify.originals import clear
-    from functions.classify.service import judge_message
+    from functions.classify.understanding import judge_message
     from functions.common import keys
     from functions.common.message import Contact, Message, Verification
     from infra.cli.bundle import CONFIG

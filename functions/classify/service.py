@@ -10,26 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.classify.conversations import advanced, new_conversation
 from functions.classify.counters import Tally
 from functions.classify.desk import Desk, Handbook
 from functions.classify.escalations import NotTold
-from functions.classify.judging import judge
 from functions.classify.originals import Cleared, clear
-from functions.classify.reading import read, words
-from functions.classify.repeats import fingerprint, folded_in
-from functions.classify.routing import route
+from functions.classify.reading import words
+from functions.classify.repeats import fingerprint
 from functions.classify.sightings import note
-from functions.classify.standing import standing_of
+from functions.classify.understanding import judge_message
 from functions.common import keys
 from functions.common.errors import Unavailable
 from functions.common.identity import party_of, vouched_ids
 from functions.common.judgement import Judged
 from functions.common.message import Message
-from functions.common.origin import is_marked
 from functions.common.queues import Entry, NotSent
 from functions.common.sqs_batch import Failures, Record
 from functions.common.store import LATE, AlreadyStored, Conversation, ConversationChanged, Sending
@@ -129,38 +125,6 @@ def _was_done(batch: Batch, conversation: Conversation, stored: Judged) -> bool:
     if conversation.notes(stored):
         return True
     return conversation.may_have_forgotten(stored) and batch.desk.store.reply(stored.message.message_id) is not None
-
-
-def judge_message(cleared: Cleared, conversation: Conversation, handbook: Handbook, panel: Panel | None = None) -> Judged:
-    """Everything that is said of a masked message which comes next in its conversation."""
-    message, first_contact, standing = cleared.message, conversation.count == 0, standing_of(conversation)
-    reading = read(
-        message,
-        masked=tuple(cleared.counts),
-        first_contact=first_contact,
-        locale=conversation.locale or message.contact.locale,
-        tags=standing.tags,
-        heard=standing.heard,
-        calendars=handbook.teams.calendars,
-    )
-    verdict = judge(handbook.rules, reading, handbook.model, partial(panel.second_opinion, words(message)) if panel else None)
-    routing = route(
-        verdict,
-        handbook.teams,
-        received_at=message.received_at,
-        first_contact=first_contact,
-        from_bot=message.contact.is_bot or is_marked(message.text),
-        standing=standing,
-    )
-    judged = Judged(
-        message=message,
-        judgement=verdict.judgement,
-        routing=routing,
-        bundle=handbook.bundle,
-        seq=conversation.count + 1,
-        masked=cleared.counts,
-    )
-    return folded_in(judged, conversation, handbook.rules.repeats)
 
 
 def _with_campaign(batch: Batch, judged: Judged, conversation: Conversation) -> Judged:

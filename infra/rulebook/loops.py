@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functions.classify.conversations import new_conversation
 from functions.classify.desk import Handbook
 from functions.classify.originals import clear
-from functions.classify.service import judge_message
+from functions.classify.understanding import judge_message
 from functions.common import keys
 from functions.common.message import Contact, Message, Verification
 from functions.common.store import Conversation

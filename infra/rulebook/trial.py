@@ -13,7 +13,7 @@ from functions.classify.conversations import new_conversation
 from functions.classify.desk import Handbook
 from functions.classify.originals import clear
 from functions.classify.reading import read, words
-from functions.classify.service import judge_message
+from functions.classify.understanding import judge_message
 from functions.common.judgement import Firing
 from functions.common.message import Kind
 from functions.common.store import Conversation

@@ -16,7 +16,8 @@ from functions.classify.conversations import new_conversation
 from functions.classify.desk import Desk, read_handbook
 from functions.classify.escalations import EscalationBus
 from functions.classify.originals import clear
-from functions.classify.service import classify, judge_message
+from functions.classify.service import classify
+from functions.classify.understanding import judge_message
 from functions.common import keys
 from functions.common.bundle import Bundle
 from functions.common.errors import Unavailable

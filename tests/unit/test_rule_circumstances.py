@@ -19,8 +19,8 @@ from functions.classify.judging import Consequences, Verdict, judge
 from functions.classify.originals import Cleared, clear
 from functions.classify.patterns import MEMORY, READ
 from functions.classify.routing import read_teams, route
-from functions.classify.service import judge_message
 from functions.classify.standing import Standing, standing_of
+from functions.classify.understanding import judge_message
 from functions.common.calendar import read_calendars
 from functions.common.errors import BundleInvalid
 from functions.common.judgement import Judgement
