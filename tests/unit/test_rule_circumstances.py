@@ -132,7 +132,8 @@ def test_no_more_of_a_text_is_read_than_the_limit() -> None:
 def test_any_text_is_asked(text: str) -> None:
     folded = reading(text + "\ud800").folded.text
     there = re.search(r"\w+\d|[^a]b", folded, re.ASCII)
-    assert fired(book({"when": {"regex": r"\w+\d|[^a]b"}}), text + "\ud800") == (["r0"] if there else [])
+    # "0000" is noise besides, by a rule of its own.
+    assert ("r0" in fired(book({"when": {"regex": r"\w+\d|[^a]b"}}), text + "\ud800")) == bool(there)
 
 
 def test_without_patterns_the_engine_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
