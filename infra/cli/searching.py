@@ -22,6 +22,7 @@ from infra.records.contact_list import read_contacts
 from infra.records.cursor import resumed
 from infra.records.hot import HotMessages
 from infra.records.labels import labels
+from infra.records.linked import Links
 from infra.records.period import SEARCHED_MONTHS, Asked, Period, at_most, read_period
 from infra.records.progress import told
 from infra.records.question import Question, QuestionInvalid
@@ -94,7 +95,9 @@ def tell(
         hot = HotMessages(sources.table, sources.shards)
         parts = sources.keep or scratch / "parts"
         archived = archive_asked(sources.table, sources.bucket, sources.athena, parts, scratch)
-        with Search(hot, archived, scratch).page(question, lists, limit=limit, after=after) as found:
+        links = Links(sources.table, watched=lambda some, total: told(some, "conversations", total=total))
+        search = Search(hot, archived, scratch, links, lambda words: print(words, file=sys.stderr))
+        with search.page(question, lists, limit=limit, after=after) as found:
             answer(found, originals, hot, as_json=as_json)
 
 

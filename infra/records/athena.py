@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from functions.common.errors import aws_faults
@@ -28,13 +29,21 @@ class Athena:
     """`client` is boto3's Athena client, `workgroup` and `database` the stack's. The results bucket holds lists while they are needed."""
 
     def __init__(
-        self, client: Any, s3: S3Client, *, workgroup: str, database: str, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: Any,
+        s3: S3Client,
+        *,
+        workgroup: str,
+        database: str,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], str] = lambda: token_hex(8),
     ) -> None:
         self._client = client
         self._s3 = s3
         self._workgroup = workgroup
         self._database = database
         self._sleep = sleep
+        self._random = random
 
     def lines(self, query: str) -> Iterator[str]:
         """The `line` of each row; `AthenaRefused`."""
@@ -52,18 +61,24 @@ class Athena:
         yield from self._rows(execution)
 
     @contextmanager
-    def holding(self, lists: Mapping[str, Path]) -> Iterator[None]:
-        """Keep lists where the table `lists` finds them, and remove them afterwards: they hold contacts."""
-        bucket = self._results() if lists else ""
-        keys = {name: f"{LISTS}{name}/values" for name in lists}
-        try:
+    def holding(self, lists: Mapping[str, Path]) -> Iterator[Callable[[str, Path], None]]:
+        """Keep lists where the table `lists` finds them, and others that are handed over meanwhile; remove them afterwards: they hold
+        contacts. Each has an object of its own, so that who is through first takes nothing away from another with the same list.
+        """
+        bucket, kept = self._results() if lists else "", list[str]()
+
+        def hold(name: str, path: Path) -> None:
+            kept.append(f"{LISTS}{name}/{self._random()}")
             with aws_faults("PutObject"):
-                for name, path in lists.items():
-                    self._s3.upload_file(str(path), bucket, keys[name])
-            yield
+                self._s3.upload_file(str(path), bucket, kept[-1])
+
+        try:
+            for name, path in lists.items():
+                hold(name, path)
+            yield hold
         finally:
             with aws_faults("DeleteObject"):
-                for key in keys.values():
+                for key in kept:
                     self._s3.delete_object(Bucket=bucket, Key=key)
 
     def _results(self) -> str:

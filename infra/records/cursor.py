@@ -47,6 +47,6 @@ def resumed(question: Question, text: str) -> tuple[Question, Place]:
 
 
 def _mark(question: Question) -> str:
-    """What tells one question from another, but for its times."""
-    asked = {name: value for name, value in plain(question).items() if name != "period"}
+    """What tells one question from another, but for its times and for what follows from it."""
+    asked = {name: value for name, value in plain(question).items() if name not in ("period", "linked")}
     return keys.short_hash(json.dumps(asked, sort_keys=True), size=8)

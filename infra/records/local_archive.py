@@ -40,9 +40,13 @@ class LocalArchive:
         self._connection.execute(f"CREATE VIEW archive AS {_LINES.format(files=paths) if paths else _NONE}")
         self._connection.execute("CREATE TABLE lists (list VARCHAR, value VARCHAR)")
         for name, path in lists.items():
-            values = f"read_csv({_text(path)}, columns = {{'value': 'VARCHAR'}}, delim = '\x01', quote = '', escape = '',"
-            values += " header = false, auto_detect = false)"
-            self._connection.execute(f"INSERT INTO lists SELECT {_text(name)}, value FROM {values}")
+            self.hold(name, path)
+
+    def hold(self, name: str, path: Path) -> None:
+        """Take a list more."""
+        values = f"read_csv({_text(path)}, columns = {{'value': 'VARCHAR'}}, delim = '\x01', quote = '', escape = '',"
+        values += " header = false, auto_detect = false)"
+        self._connection.execute(f"INSERT INTO lists SELECT {_text(name)}, value FROM {values}")
 
     def lines(self, query: str) -> Iterator[str]:
         """The `line` of each row of a query; `PartUnsound` when a file cannot be read, or its scratch space is full."""

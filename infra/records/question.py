@@ -1,7 +1,8 @@
 """A question to the archive, and the one SQL text that asks it: DuckDB reads it on this machine, Athena on AWS.
 
 Both see two relations. `archive` has a row per archived message: `line` (the JSON of functions/archive/parts.py), the partitions `dt` and
-`channel`, and `"$path"`, the object. `lists` has rows (`list`, `value`): contacts or number prefixes, too many to stand in a query.
+`channel`, and `"$path"`, the object. `lists` has rows (`list`, `value`): contacts, conversations or number prefixes, too many to stand in a
+query.
 Functions are those that Athena has; `local_archive` gives DuckDB the few that it lacks.
 
 Every condition on a field is exact. Before it stands, where there is one, a cheap one on the raw line that holds whenever the exact one
@@ -11,7 +12,7 @@ does (the writer's JSON is compact, and a quote inside a text is escaped): it sp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from functions.common.clock import to_iso
 from functions.common.wire import dumps
@@ -27,6 +28,9 @@ _PRIMARY = "json_extract_scalar(line, '$.message.contact.primary')"
 _LOCALE = "coalesce(json_extract_scalar(line, '$.message.contact.locale'), '')"
 # More than any platform gives of one contact.
 _IDS = 6
+# The first in a line is the message's own, and nothing before it has quotes.
+_CONVERSATION = """substr(line, strpos(line, '"message_id":"') + 14, 16)"""
+_ACCOUNT = """regexp_extract(line, '"account":"([^"]*)"', 1)"""
 _NUMBER = """regexp_extract(line, '"kind":"phone_e164","value":"([+0-9]+)"', 1)"""
 
 
@@ -47,7 +51,8 @@ class Question:
     """What is asked for; everything given must hold, and of several values for one thing, one.
 
     `labels` are pairs of an axis and its values; every word of `keywords` must be in the text or the transcript, upper case or lower.
-    `contacts` and `prefixes` name lists. `country` (ISO 3166, two letters) is met by a number's `calling_code` or the locale's end.
+    `contacts` and `prefixes` name lists, `linked` one of conversations that are the same persons' as the contacts (`who`): theirs are met
+    too. `country` (ISO 3166, two letters) is met by a number's `calling_code` or the locale's end.
     """
 
     period: Period
@@ -58,6 +63,7 @@ class Question:
     keywords: tuple[str, ...] = ()
     conversation: str | None = None
     contacts: str | None = None
+    linked: str | None = None
     prefixes: str | None = None
     country: str | None = None
     calling_code: str | None = None
@@ -84,6 +90,20 @@ FROM (
 WHERE {_all(times)}
 ORDER BY received_at DESC, message_id DESC
 LIMIT {limit}"""
+
+
+def who(question: Question, *, without: tuple[str, ...] = ()) -> str:
+    """The query for whom `contacts` means in the question's days: rows of a conversation that has one of them, or nothing, then channel and
+    account, a space between. So the rows name every account too.
+    """
+    assert question.contacts is not None, "somebody is named"
+    days = [next(_partitions(replace(question, channels=()))), *_objects(without)]
+    return f"""SELECT DISTINCT concat(conv, ' ', channel, ' ', account) AS line
+FROM (
+  SELECT CASE WHEN {_named(question.contacts)} THEN {_CONVERSATION} ELSE '' END AS conv, channel, {_ACCOUNT} AS account
+  FROM archive
+  WHERE {_all(days)}
+) AS found"""
 
 
 def _all(conditions: list[str]) -> str:
@@ -113,15 +133,20 @@ def _conditions(question: Question) -> Iterator[str]:
     if question.teams:
         yield _one_of("$.routing.team", question.teams)
     if question.contacts:
-        names = (_PRIMARY, *(_id(place) for place in range(_IDS)))
-        named = "\n      OR ".join(f"{name} IN ({_list(question.contacts)})" for name in names)
-        yield f"({named})"
+        named = _named(question.contacts)
+        yield f"({named} OR {_CONVERSATION} IN ({_list(question.linked)}))" if question.linked else named
     if question.prefixes:
         yield f"substr({_NUMBER}, 1, {PREFIX_LENGTH}) IN ({_list(question.prefixes)})"
     if question.country:
         by_locale = f"regexp_like({_LOCALE}, {_quoted(f'[-_]{question.country}$')})"
         by_number = f"strpos({_NUMBER}, {_quoted(f'+{question.calling_code}')}) = 1"
         yield f"({by_number} OR {by_locale})" if question.calling_code else by_locale
+
+
+def _named(contacts: str) -> str:
+    names = (_PRIMARY, *(_id(place) for place in range(_IDS)))
+    named = "\n      OR ".join(f"{name} IN ({_list(contacts)})" for name in names)
+    return f"({named})"
 
 
 def _id(place: int) -> str:

@@ -14,15 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.archive.parts import Filed, line
+from functions.common import keys
 from functions.common.clock import to_iso
 from functions.common.judgement import Judgement
 from functions.common.message import Attachment, ContactId
 from functions.common.table import Table
 from infra.local import template
 from infra.records.labels import NoSuchLabel, labels
+from infra.records.linked import sightings
 from infra.records.local_archive import LocalArchive
 from infra.records.period import Period
-from infra.records.question import Place, Question, QuestionInvalid, sql
+from infra.records.question import Place, Question, QuestionInvalid, sql, who
 from tests.fakes.archive_room import NOW, ArchiveRoom
 
 PERIOD = Period(since=NOW - timedelta(days=10), until=NOW)
@@ -103,7 +105,9 @@ questions = st.builds(
     labels=label_choices,
     keywords=st.lists(st.sampled_from([word for word in WORDS if "\n" not in word]), max_size=2).map(tuple),
     contacts=st.sampled_from((None, "people")),
+    linked=st.sampled_from((None, "linked")),
 )
+LINKED = [keys.conversation_key("generic", "demo", "u1")]
 LISTED = {"u2", "+8613912345678", "union-2", "user]3"}
 
 
@@ -126,12 +130,13 @@ def meets(question: Question, filed: Filed) -> bool:
         if not held & set(values):
             return False
     ids = {message.contact.primary, *(known.value for known in message.contact.ids)}
-    if question.contacts and not ids & LISTED:
+    is_linked = question.linked and message.message_id.split(".")[0] in LINKED
+    if question.contacts and not ids & LISTED and not is_linked:
         return False
     return all(any(word.lower() in (text or "").lower() for text in (message.text, heard)) for word in question.keywords)
 
 
-def asked(tmp: Path, filed: list[Filed], query: str) -> list[str]:
+def asked(tmp: Path, filed: list[Filed], query: str, *, raw: bool = False) -> list[str]:
     files = set()
     for one in filed:
         message = one.judged.message
@@ -142,8 +147,10 @@ def asked(tmp: Path, filed: list[Filed], query: str) -> list[str]:
         files.add(path)
     people = tmp / "people"
     people.write_text("\n".join(LISTED) + "\n")
-    found = LocalArchive(sorted(files), {"people": people}, tmp).lines(query)
-    return [json.loads(text)["message"]["message_id"] for text in found]
+    linked = tmp / "linked"
+    linked.write_text("".join(f"{conv}\n" for conv in LINKED))
+    found = LocalArchive(sorted(files), {"people": people, "linked": linked}, tmp).lines(query)
+    return list(found) if raw else [json.loads(text)["message"]["message_id"] for text in found]
 
 
 @settings(max_examples=60)
@@ -155,6 +162,25 @@ def test_the_query_finds_what_reading_every_message_finds(
     wanted = [one.judged.message for one in filed if meets(question, one)]
     wanted.sort(key=lambda message: (to_iso(message.received_at), message.message_id), reverse=True)
     assert found == [message.message_id for message in wanted]
+
+
+@settings(max_examples=30)
+@given(st.lists(messages, max_size=6), st.sampled_from((None, "linked")))
+def test_the_query_for_who_is_meant_names_them_and_every_account(
+    tmp_path_factory: pytest.TempPathFactory, filed: list[Filed], linked: str | None
+) -> None:
+    question = Question(period=PERIOD, contacts="people", linked=linked)
+    rows = asked(tmp_path_factory.mktemp("archive"), filed, who(question), raw=True)
+    first, last = PERIOD.days()
+    near = [one.judged.message for one in filed if first <= f"{one.judged.message.received_at:%Y-%m-%d}" <= last]
+    named = {
+        message.message_id.split(".")[0]
+        for message in near
+        if {message.contact.primary, *(known.value for known in message.contact.ids)} & LISTED
+    }
+    found = sightings(rows)
+    assert found.own == named
+    assert found.accounts == {(message.channel, message.account) for message in near}
 
 
 def test_a_page_ends_at_its_limit_and_the_next_begins_after_it(tmp_path: Path) -> None:
@@ -186,6 +212,7 @@ EVERYTHING = Question(
     keywords=("退款", "it's"),
     conversation="a" * 16,
     contacts="people",
+    linked="linked",
     prefixes="region",
     country="CN",
     calling_code="86",
@@ -193,11 +220,12 @@ EVERYTHING = Question(
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "athena", "trino"])
-def test_both_engines_can_read_the_query(dialect: str) -> None:
-    text = sql(EVERYTHING, limit=10, after=Place(received_at=to_iso(NOW), message_id="x"), without=("dt=1/channel=2/part",))
-    (parsed,) = sqlglot.parse(text, read=dialect)
-    assert parsed is not None
-    assert {table.name for table in parsed.find_all(sqlglot.exp.Table)} == {"archive", "lists"}
+def test_both_engines_can_read_the_queries(dialect: str) -> None:
+    place, without = Place(received_at=to_iso(NOW), message_id="x"), ("dt=1/channel=2/part",)
+    for text in (sql(EVERYTHING, limit=10, after=place, without=without), who(EVERYTHING, without=without)):
+        (parsed,) = sqlglot.parse(text, read=dialect)
+        assert parsed is not None
+        assert {table.name for table in parsed.find_all(sqlglot.exp.Table)} == {"archive", "lists"}
 
 
 def test_the_query_names_columns_and_tables_that_the_template_has() -> None:
