@@ -85,6 +85,12 @@ def read_contacts(source: Path, target: Path) -> ContactList:
     return found
 
 
+def spellings(text: str) -> frozenset[str]:
+    """Every way in which a platform may name the contact that somebody typed, that one first of all."""
+    contact = _contact(text)
+    return frozenset((text, *(() if isinstance(contact, _Misread) else contact.spellings)))
+
+
 def _note(found: ContactList, number: int, why: str) -> None:
     if not why:
         found.empty += 1

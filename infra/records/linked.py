@@ -8,6 +8,7 @@ more than `MOST_LOOKUPS` they are left out, and that is told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -22,6 +23,9 @@ from functions.common.table import Table
 # A minute or so, eight at a time.
 MOST_LOOKUPS = 20_000
 _LOOKING = 8
+# The first in a line are the message's own; within texts a quote is escaped.
+_CONVERSATION = re.compile(rb'"message_id":"([a-z2-7]{16})[.]')
+_ACCOUNT = re.compile(rb'"account":"([^"]*)"')
 Watched = Callable[[Iterable[str], int], Iterable[str]]
 
 
@@ -58,6 +62,18 @@ def sightings(rows: Iterable[str]) -> Sightings:
         if conv:
             own.add(conv)
     return Sightings(own=frozenset(own), accounts=frozenset(accounts))
+
+
+def conversation_of(line: bytes) -> str:
+    """The conversation's key in a line of a part, without reading the line."""
+    found = _CONVERSATION.search(line)
+    return found[1].decode() if found else ""
+
+
+def account_of(line: bytes) -> str:
+    """The account, likewise."""
+    found = _ACCOUNT.search(line)
+    return found[1].decode() if found else ""
 
 
 class Links:

@@ -34,6 +34,7 @@ from functions.common.wire import dumps, plain
 from infra.records.catalogue import Catalogue
 from infra.records.errors import PartUnsound
 from infra.records.guarded import ErasedMeanwhile, Guarded
+from infra.records.linked import Sightings, account_of, conversation_of
 from infra.records.period import Period
 from infra.records.rebuilt import is_rebuilt, with_message
 
@@ -44,10 +45,13 @@ WRITERS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which messages: all that every given part of it fits."""
+    """Which messages: all that every given part of it fits. `ids` are one contact's, however it may be written; `people` are keys of
+    conversations.
+    """
 
     conversation: str | None = None
-    contact: str | None = None
+    ids: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
     channel: str | None = None
     account: str | None = None
     period: Period | None = None
@@ -56,14 +60,21 @@ class Wanted:
         """Whether a part's line can be wanted at all, without reading it: most are not."""
         if self.conversation is not None and f'"message_id":"{self.conversation}.'.encode() not in line:
             return False
-        return self.contact is None or dumps(self.contact).encode() in line
+        if self.people and conversation_of(line) not in self.people:
+            return False
+        return not self.ids or any(dumps(id_).encode() in line for id_ in self.ids)
+
+    def names(self, message: Message) -> bool:
+        """Whether it is of the contact that is meant: by any of the ids that its platform gave."""
+        return not self.ids.isdisjoint((message.contact.primary, *(found.value for found in message.contact.ids)))
 
     def holds(self, message: Message) -> bool:
-        """Whether the message is wanted. A contact is meant by any of the ids that its platform gave."""
-        known = {message.contact.primary, *(found.value for found in message.contact.ids)}
+        """Whether the message is wanted."""
+        conv = keys.split(message.message_id).conv
         return (
-            (self.conversation is None or keys.split(message.message_id).conv == self.conversation)
-            and (self.contact is None or self.contact in known)
+            (self.conversation is None or conv == self.conversation)
+            and (not self.people or conv in self.people)
+            and (not self.ids or self.names(message))
             and (self.channel is None or message.channel == self.channel)
             and (self.account is None or message.account == self.account)
             and (self.period is None or self.period.holds(message.received_at))
@@ -73,7 +84,8 @@ class Wanted:
 @dataclass(slots=True, kw_only=True)
 class Restored:
     """What one restore did: `messages` brought back (`replies` with them), `kept` as they stood in the table, `prolonged` in time,
-    and `erased` ones that stay away. `conversations` had to be made anew.
+    and `erased` ones that stay away. `conversations` had to be made anew; `linked` ones are the same person's as those of the contact that
+    was named.
     """
 
     parts: int = 0
@@ -83,6 +95,7 @@ class Restored:
     prolonged: int = 0
     erased: int = 0
     conversations: int = 0
+    linked: int = 0
 
 
 class Restorer:
@@ -110,13 +123,22 @@ class Restorer:
         self._lock = Lock()
         self._there: set[str] = set()
         self._noted = Erased(hash_of=tombstones.hash_of, at={})
+        self._parts: set[str] = set()
+        self._own: set[str] = set()
+        self._accounts: set[tuple[str, str]] = set()
         self.done = Restored()
+
+    @property
+    def seen(self) -> Sightings:
+        """Where the contact that was named, and anybody at all, was met in the parts."""
+        return Sightings(own=frozenset(self._own), accounts=frozenset(self._accounts))
 
     def restore(self, wanted: Wanted, manifests: Iterable[Manifest]) -> Restored:
         """Bring back what is wanted of these parts; `PartUnsound` stops at the part that cannot be believed."""
         self._heed_tombstones()
         for manifest in manifests:
-            self.done.parts += 1
+            self._parts.add(manifest.key)
+            self.done.parts = len(self._parts)
             rebuilt: dict[str, Conversation] = {}
             bring_back = partial(self._bring_back, part=manifest.part, rebuilt=rebuilt)
             self._crew.each(bring_back, _by_conversation(self._messages(manifest, wanted)))
@@ -137,8 +159,12 @@ class Restorer:
             part = self._catalogue.fetch(manifest, Path(directory) / "part")
             with gzip.open(part) as lines:
                 for line in lines:
+                    if wanted.ids:
+                        self._accounts.add((manifest.channel, account_of(line)))
                     if wanted.may_hold(line):
                         filed = _read(line, manifest)
+                        if wanted.names(filed.judged.message):
+                            self._own.add(keys.split(filed.judged.message.message_id).conv)
                         if wanted.holds(filed.judged.message):
                             yield filed
 

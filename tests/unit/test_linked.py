@@ -195,3 +195,34 @@ def test_athena_is_asked_who_is_meant_and_then_for_what_they_wrote(room: Archive
     assert any(f"list = '{linked}'" in query for query in queries)
     assert [key.split("/")[1] for key in held] == [f"list={linked}", "list=people"]
     assert "Contents" not in s3.list_objects_v2(Bucket="results", Prefix="lists/")
+
+
+def restored(*arguments: str) -> dict[str, Any]:
+    outcome = runner.invoke(app, ["restore", "--json", *arguments])
+    assert outcome.exit_code == 0, outcome.output
+    told: dict[str, Any] = json.loads(outcome.stdout)
+    return told
+
+
+def test_a_contact_is_restored_under_every_linked_id(room: ArchiveRoom) -> None:
+    stranger = replace(SMS, contact="+8613900000000")
+    room.file(of(room, WECHAT, "微信", 20), of(room, SMS, "短信", 10), of(room, stranger, "别人", 10))
+    assert restored("--contact", PHONE, "--dry-run")["messages"] == 1
+    link(room)
+    told = restored("--contact", "139-1234-5678", "--dry-run")
+    assert (told["messages"], told["linked"], told["parts"]) == (2, 1, 2)
+    assert room.items("M#") == []
+    assert restored("--contact", PHONE)["messages"] == 2
+    assert {item["pk"] for item in room.items("M#")} == {f"C#{party.conv}" for party in (SMS, WECHAT)}
+    again = restored("--contact", OPENID)
+    assert (again["messages"], again["kept"] + again["prolonged"]) == (0, 2)
+
+
+def test_what_is_restored_of_a_contact_is_narrowed_down(room: ArchiveRoom) -> None:
+    room.file(of(room, WECHAT, "微信", 20), of(room, SMS, "短信", 10))
+    link(room)
+    assert restored("--contact", PHONE, "--channel", "wechat_oa", "--dry-run")["messages"] == 1
+    assert restored("--contact", PHONE, "--account", "shop", "--dry-run")["messages"] == 1
+    assert restored("--contact", PHONE, "--since", "2026-11-10", "--dry-run")["messages"] == 1
+    restored("--contact", PHONE, "--channel", "wechat_oa")
+    assert {item["pk"] for item in room.items("M#")} == {f"C#{WECHAT.conv}"}
