@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,8 +58,22 @@ def add(
         if new.kind == "contact" and bucket is not None:
             _look(holds, bucket, new.since)
         kept = holds.keep_originals()
-    told = {"hold": new.sk, "new": made, "originals_kept": kept}
+        beside = _linked_beside(holds, new)
+    if beside:
+        print(f"linked with it, and not held: {', '.join(beside)}; hold each by --conversation", file=sys.stderr)
+    told = {"hold": new.sk, "new": made, "originals_kept": kept, "linked_not_held": beside}
     say(told, f"{new.sk} is held" + ("" if made else ", as it was before"), as_json=as_json)
+
+
+def _linked_beside(holds: Holds, new: Hold) -> list[str]:
+    """The conversations of the same person, as far as the hold's own are known, that no hold covers by their keys."""
+    from infra.records.linked import Links, Sightings
+
+    standing = holds.all().holds
+    own = frozenset(standing[new.sk].covered if new.sk in standing else ())
+    covered = {conv for hold in standing.values() for conv in hold.covered}
+    meant = Links(holds.table).meant(Sightings(own=own, accounts=frozenset()), ())
+    return sorted(meant.linked - covered)
 
 
 def _look(holds: Holds, bucket: str, now: datetime) -> None:

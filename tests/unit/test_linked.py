@@ -226,3 +226,14 @@ def test_what_is_restored_of_a_contact_is_narrowed_down(room: ArchiveRoom) -> No
     assert restored("--contact", PHONE, "--since", "2026-11-10", "--dry-run")["messages"] == 1
     restored("--contact", PHONE, "--channel", "wechat_oa")
     assert {item["pk"] for item in room.items("M#")} == {f"C#{WECHAT.conv}"}
+
+
+def test_a_hold_says_which_conversations_of_the_same_person_it_does_not_keep(room: ArchiveRoom) -> None:
+    room.file(of(room, SMS, "短信", 2))
+    link(room)
+    add = ["hold", "add", "--because", "case 7", "--by", "lee"]
+    outcome = runner.invoke(app, [*add, "--contact", "aliyun_sms", PHONE, "--json"])
+    assert json.loads(outcome.stdout)["linked_not_held"] == [WECHAT.conv]
+    assert f"not held: {WECHAT.conv}" in outcome.stderr
+    outcome = runner.invoke(app, [*add, "--conversation", WECHAT.conv, "--json"])
+    assert json.loads(outcome.stdout)["linked_not_held"] == []
