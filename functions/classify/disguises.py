@@ -28,12 +28,15 @@ _RUN = re.compile(
 _PIECE = 3
 _LETTERS_FROM, _ENDS_IN_LETTERS = re.compile("[a-z]+"), re.compile("[a-z]+$")
 _ALONE, _END = "(?<![a-z0-9])", "(?![a-z])"
+# 加微糖, 加微波炉 and 加威士忌 are orders.
+_OTHER_WORDS = "[波博商小型微笑电店风妙量观调辣甜苦酸糖冰积粒机火士章]"
 # 裙子 is a skirt, 企鹅 a bird, 丁丁 a name and 威信 a virtue, unless somebody is to be added to them.
 _VARIANTS: tuple[tuple[str, str], ...] = (
     (rf"[薇徽葳溦]\W?信|[微薇徽威葳溦]\W?芯|[薇徽葳]\W?心|[微薇威徽葳]{_HEART}信?|[微薇威徽葳v]\W{{0,2}}xin", "微信"),
     (rf"(?<=[加+佳伽嘉添])\W?威信|威信(?=[号:\d]|同号)|威{_HEART}信", "微信"),
     (rf"{_ALONE}v{_HEART}信?|{_ALONE}(?:v\W{{0,2}}(?:信|芯)|w信|wei\W?xin|wechat|[vw]\W?x){_END}", "微信"),
-    (rf"(?<=[加+佳伽嘉家])\W?(?:v|[微薇威徽]){_END}(?!\W?[信芯心x])", "微信"),
+    (rf"(?<=[加+佳伽嘉家])\W?v{_END}(?!\W?[信芯心x])", "微信"),
+    (rf"(?<=[加+佳伽嘉])\W?[微薇威徽](?!\W?[信芯心x]|{_OTHER_WORDS})", "微信"),
     (r"扣扣|抠抠|扣q|q扣|q\W{1,2}q", "qq"),
     (r"(?<=[加+佳伽嘉])\W?(?:企鹅|扣|抠|q(?![a-z]))", "qq"),
     (r"企鹅(?=\W{0,2}(?:号|群|\d{3}))|[秋球]{2}(?=\W?(?:号|群|\d{5}))", "qq"),
@@ -56,8 +59,10 @@ _VARIANT = re.compile(
     + "|".join(pattern for pattern, _ in _VARIANTS)
     + ")"
 )
-# One of these is in every variant; most texts have none and are done with.
-_SUSPECT = re.compile(r"[薇徽葳溦威扣抠企秋球君峮裙丁叮力亻车贝讠石钅木漂飘嘌蜜岩障胀撰正証代帐+a-z]")
+# One of these is in every variant; most texts have none and are done with. 微 alone would be in too many.
+_SUSPECT = re.compile(
+    rf"[加佳伽嘉]\W?微(?!信)|{_HEART}|[芯薇徽葳溦威扣抠企秋球君峮裙丁叮力亻车贝讠石钅木漂飘嘌蜜岩障胀撰正証代帐+a-z]"
+)
 _LEET = re.compile(r"[013457@!$](?:(?<=[a-z].)|(?<=[a-z]0.))(?=0?[a-z]|(?<=[@$])(?![a-z0-9]))")
 _LETTERS = {"0": "o", "1": "i", "!": "i", "3": "e", "4": "a", "@": "a", "5": "s", "$": "s", "7": "t"}
 

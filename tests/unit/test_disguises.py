@@ -54,6 +54,11 @@ def test_letters_that_look_like_latin_ones_are_latin_and_russian_stays_russian(t
         ("薇信 徽信 V❤信 薇❤信 微芯 薇芯", "微信微信 微信微信微信微信"),
         ("加v❤️abc", "加微信abc"),
         ("+vx123", "加微信123"),
+        ("加微:138", "加微信:138"),
+        ("+微abc", "加微信abc"),
+        ("佳微 lulu", "加微信 lulu"),
+        ("微芯", "微信"),
+        ("微❤:lulu", "微信:lulu"),
         ("+微信123", "加微信123"),
         ("+ V abc", "加微信 abc"),
         ("家V abc", "加微信 abc"),
@@ -90,6 +95,7 @@ def test_disguises_come_off(text: str, plain: str) -> None:
         "没有威信",        "回家", "大家好", "力气", "女子", "a4纸", "b2b", "iphone15", "plan b", "vip", "v领", "转,账",
         "转。账", "转a账", "转......账", "hello there", "love😀you", "🙂hi", "hi🙂 there",
         "扣500块", "秋天的球鞋", "wifi", "mp3", "5v适配器", "薇薇", "现代款式",
+        "加微糖", "加微辣", "我家微波炉坏了", "加威士忌", "加微博", "加徽章", "加微信", "大家微信群在哪",
     ],
 )  # fmt: skip
 def test_ordinary_words_are_what_they_are(text: str) -> None:
