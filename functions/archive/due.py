@@ -185,7 +185,12 @@ class DueReader:
         try:
             judged = judged_from_item(item)
             message_id = judged.message.message_id
-            return Filed(judged=judged, reply=None if reply is None else reply_from({**reply, "message_id": message_id}))
+            return Filed(
+                judged=judged,
+                reply=None if reply is None else reply_from({**reply, "message_id": message_id}),
+                claimed="packed" in item,
+                lost=item.get("archived"),
+            )
         except MalformedEnvelope as fault:
             self.telemetry.error("message_unreadable", fault, pk=item["pk"], sk=item["sk"])
             return Unreadable(received_at=_stated_receipt(item), suffix=item["sk"].removeprefix("M#"))

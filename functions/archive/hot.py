@@ -6,6 +6,7 @@ The index is eventually consistent: a message of the last second may not be foun
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from functions.archive.due import DueReader
@@ -15,6 +16,14 @@ from functions.common.clock import EPOCH, to_iso
 from functions.common.dynamo_items import conversation_from
 from functions.common.store import Conversation
 from functions.common.table import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One of the index: a conversation's key, and since when it has messages that no part holds."""
+
+    pk: str
+    since: str
 
 
 class HotReader:
@@ -33,11 +42,23 @@ class HotReader:
             if wanted(conversation):
                 yield from self._of(conversation, since, until)
 
-    def received_before(self, until: datetime) -> Iterator[tuple[Conversation, Filed]]:
-        """Every message received before `until`, with its conversation."""
-        for conversation in self._conversations(until):
-            for filed in self._of(conversation, EPOCH, until):
-                yield conversation, filed
+    @property
+    def shards(self) -> int:
+        """Over how many partitions the index is spread."""
+        return self._shards
+
+    def entries(self, shard: int, until: datetime, begin: str = "") -> Iterator[Entry]:
+        """The entries of conversations that have messages received before `until`, oldest first, from `begin` on."""
+        partition = {":pk": f"A#{shard}", ":begin": begin or to_iso(EPOCH), ":until": to_iso(until)}
+        within = "archive_pk = :pk AND archive_sk BETWEEN :begin AND :until"
+        for entry in self._table.query(within, partition, index="archive"):
+            yield Entry(pk=entry["pk"], since=entry["archive_sk"])
+
+    def of(self, pk: str, until: datetime) -> Iterator[Filed]:
+        """The messages of an entry's conversation that were received before `until`."""
+        conversation = self._conversation(pk)
+        if conversation is not None:
+            yield from self._of(conversation, EPOCH, until)
 
     def read_one(self, conv: str, since: datetime, until: datetime) -> Iterator[Filed]:
         """The same of one conversation."""
@@ -55,9 +76,8 @@ class HotReader:
 
     def _conversations(self, until: datetime) -> Iterator[Conversation]:
         for shard in range(self._shards):
-            partition = {":pk": f"A#{shard}", ":until": to_iso(until)}
-            for entry in self._table.query("archive_pk = :pk AND archive_sk < :until", partition, index="archive"):
-                conversation = self._conversation(entry["pk"])
+            for entry in self.entries(shard, until):
+                conversation = self._conversation(entry.pk)
                 if conversation is not None:
                     yield conversation
 

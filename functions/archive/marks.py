@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from functions.archive.due import DueReader, Reading, Remainder
 from functions.archive.parts import Filed
 from functions.common import keys
+from functions.common.clock import to_iso
 from functions.common.store import Conversation, ConversationChanged, Reply, Store
 from functions.common.table import ConditionFailed, Item, Table
 from functions.common.telemetry import Telemetry
@@ -35,6 +37,21 @@ class Marks:
         if filed.reply is not None:
             self.mark_reply(filed.reply, part, expires)
         self._mark(key.conv, keys.message_sk(key), part, expires)
+
+    def count_from(self, filed: Filed, at: datetime) -> Filed:
+        """Let a message count as stored at a time; as it was when it is gone, or no longer as it was read."""
+        key, as_read = keys.split(filed.judged.message.message_id), {":other": filed.lost} if filed.lost else {}
+        condition = "attribute_exists(pk) AND attribute_not_exists(#packed) AND " + (
+            "#archived = :other" if filed.lost else "attribute_not_exists(#archived)"
+        )
+        values = {":at": to_iso(at), **as_read}
+        try:
+            self.table.update(
+                keys.conversation_pk(key.conv), keys.message_sk(key), "SET #late_at = :at", values=values, condition=condition
+            )
+        except ConditionFailed:
+            return filed
+        return replace(filed, judged=replace(filed.judged, late_at=at))
 
     def mark_reply(self, reply: Reply, part: str, expires: int) -> None:
         """Name the part on a reply's record, if it is still as it was filed."""

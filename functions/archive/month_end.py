@@ -5,16 +5,23 @@ for weeks, kept from being made stays owed until it is made: of several the one 
 that one which cannot be made keeps no other waiting. A pack holds what was received since the last one's end: of its own month, and of
 the month before what came in the days after that pack (`…_补.csv`). Where it begins and ends is decided once (`packs`). A message that
 was on its way for long counts by when it was stored (`claims`), so that each is in one pack, and in one only.
+
+What the table has of it is claimed first, however many invocations that takes, then the pack is sealed. From then on whoever makes it,
+this function or an operator, and however often, makes the same; the last object that is written stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from functions.archive.allowance import Allowance, OutOfTime
+from functions.archive.claims import Claims, PackSealed
+from functions.archive.manifests import Ledger
 from functions.archive.pack import Sheet, pack, sheets
 from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Term
@@ -34,15 +41,17 @@ _FOLDER = "month-end/"
 
 
 class PackUnfinished(Retryable):
-    """The time allowed was not enough for the month's messages; nothing was left behind."""
+    """A whole invocation was not enough to write the month's messages; nothing was left behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
-    """What a pack is made with. `source` reads the archive of a time, `password` is fetched when it is needed."""
+    """What a pack is made with. `source` reads what a sealed pack tells, `password` is fetched when it is needed."""
 
     packs: Packs
-    source: Callable[[datetime, datetime], PackSource]
+    claims: Claims
+    ledger: Ledger
+    source: Callable[[Term, Allowance], PackSource]
     calendar: Callable[[], Calendar]
     zone: ZoneInfo
     client: S3Client
@@ -52,7 +61,10 @@ class Exporter:
 
 
 def month_end(exporter: Exporter, *, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
-    """Make a pack that is owed, if one is. Says which `month` is meant, what was `made`, and whether others are owed too (`more`)."""
+    """Make a pack that is owed, if one is. Says which `month` is meant, what was `made`, and whether others are owed too (`more`).
+
+    `OutOfTime` when another invocation should go on with it, `PackUnfinished` when that would be of no use.
+    """
     terms = _terms(exporter, now)
     owed = _owed(exporter, terms, now)
     if not owed:
@@ -91,7 +103,30 @@ def _owed(exporter: Exporter, terms: list[Term], now: datetime) -> list[Term]:
 
 def _make(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
     exporter.packs.note_try(term.month)
-    source = exporter.source(term.since, term.cut)
+    if term.sealed is None:
+        _seal(exporter, term, now, remaining)
+    try:
+        return _write(exporter, term, now, remaining)
+    except OutOfTime:
+        if term.sealed is None:
+            raise  # some of this invocation went into the claims; the next has all its time for this
+        raise PackUnfinished(f"{term.month}: more than one invocation can write") from None
+
+
+def _seal(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[], int]) -> None:
+    """Claim what the pack tells, and let nothing more be claimed for it."""
+    whole = remaining()
+    with suppress(PackSealed):
+        exporter.claims.claim(term, Allowance(remaining))
+    exporter.packs.seal(term.month, now)
+    if remaining() < whole * 3 // 4:
+        raise OutOfTime
+
+
+def _write(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
+    # As the run that may write: whatever was collected before the pack was sealed is in a part by now, or is collected anew.
+    exporter.ledger.open(f"pack-{term.month}", now)
+    source = exporter.source(term, Allowance(remaining))
     begins = datetime.combine(_first(term), time(), exporter.zone).astimezone(UTC)
     wanted = sheets(term.since, term.cut, exporter.zone, month=begins, oldest=source.oldest)
     content = pack(wanted, _watched(source, remaining), zone=exporter.zone, password=exporter.password(), made_at=now)
@@ -144,7 +179,7 @@ def _watched(source: PackSource, remaining: Callable[[], int]) -> Callable[[Shee
     def lines(wanted: Sheet) -> Any:
         for number, line in enumerate(source(wanted)):
             if number % 5_000 == 0 and remaining() <= _SPARE_MS:
-                raise PackUnfinished(wanted.name)
+                raise OutOfTime
             yield line
 
     return lines

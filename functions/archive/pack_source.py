@@ -9,27 +9,35 @@ from __future__ import annotations
 import gzip
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from functools import partial
+from threading import Lock
 
+from functions.archive.allowance import Allowance
 from functions.archive.bucket import ArchiveBucket
+from functions.archive.claims import Claims
 from functions.archive.manifests import Ledger, Manifest
 from functions.archive.pack import Sheet
+from functions.archive.packs import Term
 from functions.archive.parts import Filed, line, lines
 from functions.common.clock import to_iso
+
+# Gives each message to what it is handed, from several threads at a time.
+Given = Callable[[Callable[[Filed], None]], None]
 
 
 class PackSource:
     """What was received from `since` and before `until`; with `late`, what was stored late from `since` on too, whenever it was received.
 
-    `hot` are messages that no part holds. `oldest` is when the first of all was received, at the earliest.
+    `hot` gives the messages that no part holds. `oldest` is when the first of all was received, at the earliest.
     """
 
     def __init__(
         self,
         bucket: ArchiveBucket,
         ledger: Ledger,
-        hot: Iterable[Filed],
+        hot: Given,
         since: datetime,
         until: datetime,
         *,
@@ -42,6 +50,11 @@ class PackSource:
         self._manifests = list(self._listed())  # after the hot ones: what was archived meanwhile is in these
         late_from = (manifest.late_from for manifest in self._manifests if self._has_late(manifest))
         self.oldest = min([since, *filter(None, (self._hot.oldest, *late_from))])
+
+    @classmethod
+    def of_pack(cls, bucket: ArchiveBucket, ledger: Ledger, claims: Claims, term: Term, time: Allowance) -> PackSource:
+        """What a month's sealed pack tells; `OutOfTime`."""
+        return cls(bucket, ledger, partial(claims.told, term, time), term.since, term.cut, late=True)
 
     @property
     def messages(self) -> int:
@@ -75,22 +88,24 @@ class PackSource:
 class _Kept:
     """Messages on disk; which ones these are, too."""
 
-    def __init__(self, found: Iterable[Filed]) -> None:
-        self._packed = tempfile.TemporaryFile(prefix="postroom-pack-")  # noqa: SIM115 (it goes with this object)
-        self._ids = sqlite3.connect("")  # a file without a name, which goes when it is closed
+    def __init__(self, found: Given) -> None:
+        self._file = tempfile.TemporaryFile(prefix="postroom-pack-")  # noqa: SIM115 (it goes with this object)
+        # A file without a name, which goes when it is closed. One thread at a time writes.
+        self._ids = sqlite3.connect("", check_same_thread=False)
         self._ids.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._lock = Lock()
         self.count = 0
         self.oldest: datetime | None = None
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=self._packed) as packed:
-            for filed in found:
-                self._keep(filed, packed)
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=self._file) as self._packed:
+            found(self._keep)
 
-    def _keep(self, filed: Filed, packed: gzip.GzipFile) -> None:
-        message = filed.judged.message
-        packed.write(line(filed))
-        self._ids.execute("INSERT OR IGNORE INTO ids VALUES (?)", (message.message_id,))
-        self.count += 1
-        self.oldest = min(self.oldest or message.received_at, message.received_at)
+    def _keep(self, filed: Filed) -> None:
+        message, text = filed.judged.message, line(filed)
+        with self._lock:
+            if self._ids.execute("INSERT OR IGNORE INTO ids VALUES (?)", (message.message_id,)).rowcount:
+                self._packed.write(text)
+                self.count += 1
+                self.oldest = min(self.oldest or message.received_at, message.received_at)
 
     def holds(self, text: bytes) -> bool:
         """Whether a part's line is one of these; most are too old to be looked for."""
@@ -102,5 +117,5 @@ class _Kept:
     def lines(self) -> Iterator[bytes]:
         """Every line, from the first."""
         if self.count:
-            self._packed.seek(0)
-            yield from lines(self._packed)
+            self._file.seek(0)
+            yield from lines(self._file)

@@ -44,12 +44,15 @@ class Stream(Protocol):
 class Filed:
     """One message as the archive keeps it: masked, with everything said of it and our reply if there was one.
 
-    `conversation` stands with the first message that a run files of a conversation: as it was when it was read.
+    `conversation` stands with the first message that a run files of a conversation: as it was when it was read. Of one that was read from
+    the table, `claimed` says that a month's pack tells it, and `lost` names the part that was lost with whose name it is marked.
     """
 
     judged: Judged
     reply: Reply | None
     conversation: Conversation | None = None
+    claimed: bool = False
+    lost: str | None = None
 
     @property
     def items(self) -> int:

@@ -20,6 +20,7 @@ from functions.archive.crew import Crew
 from functions.archive.due import DueReader, Owed, Reading, Stray
 from functions.archive.manifests import Ledger, Manifest, Pending, Superseded, intent
 from functions.archive.marks import Marks
+from functions.archive.packs import Sealed
 from functions.archive.parts import ArchiveUnproven, Filed, Part
 from functions.archive.remains import Remains
 from functions.archive.removals import Removals
@@ -37,8 +38,8 @@ _LONGEST_RUN = timedelta(minutes=20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cabinet:
-    """What archiving works with. `retention` gives the policy in force; `reader` is new for every run; `mend` puts a part that is lost
-    back, if it can.
+    """What archiving works with. `retention` gives the policy in force; `reader` is new for every run; `sealed` are the month-end packs to
+    which nothing is added any more; `mend` puts a part that is lost back, if it can.
     """
 
     ledger: Ledger
@@ -51,6 +52,7 @@ class Cabinet:
     remains: Remains
     retention: Callable[[], Retention]
     telemetry: Telemetry
+    sealed: Callable[[], Sealed] = Sealed
     mend: Callable[[Manifest], bool] = lambda _: False
 
 
@@ -110,6 +112,7 @@ class Run:
         self.now = now
         self.time = Allowance(remaining)
         self.retention = cabinet.retention()
+        self.sealed = Sealed()
 
     def take_over(self) -> None:
         """Become the run that may write, and finish what earlier ones left."""
@@ -122,6 +125,8 @@ class Run:
     def go(self) -> None:
         """The whole run."""
         self.take_over()
+        # After the fence is taken: a pack that is sealed later takes it from this run, so that it sees what this run has committed.
+        self.sealed = self.cabinet.sealed()
         due = self.cabinet.reader.read(self.retention, self.now, self.cabinet.tombstones.lately(self.now))
         while batch := self._collect(due):
             self.cabinet.crew.each(self._remove, self._in_time(batch.strays))
@@ -223,8 +228,15 @@ class Run:
             found = next(due, None)
             if found is None:
                 break
-            batch.take(found)
+            batch.take(self._counted(found) if isinstance(found, Filed) else found)
         return None if batch.empty else batch
+
+    def _counted(self, filed: Filed) -> Filed:
+        """The message; if its month's pack was sealed before anybody found it, as one that was stored now."""
+        if not self.sealed.misses(filed):
+            return filed
+        self.cabinet.telemetry.info("found_late", message_id=filed.judged.message.message_id)
+        return self.cabinet.marks.count_from(filed, max(self.now, self.sealed.until))
 
     def _write(self, part: Part) -> Manifest:
         name = f"{self.run}-{len(self.summary.parts) + 1}"

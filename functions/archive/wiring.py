@@ -28,7 +28,7 @@ from functions.archive.marks import Marks
 from functions.archive.mending import Mender
 from functions.archive.month_end import Exporter
 from functions.archive.pack_source import PackSource
-from functions.archive.packs import Packs
+from functions.archive.packs import Packs, Sealed
 from functions.archive.password import password
 from functions.archive.relay import Relay
 from functions.archive.remains import Remains
@@ -66,6 +66,7 @@ def cabinet() -> Cabinet:
         remains=Remains(table=table, people=People(DynamoStore(table, shards=settings.index_shards), DynamoLinks(table))),
         retention=_retention(),
         telemetry=telemetry,
+        sealed=lambda: Sealed.of(Packs(table)),
         mend=_mender().mend,
     )
 
@@ -145,10 +146,12 @@ def exporter() -> Exporter:
     settings, telemetry = _settings(), _telemetry()
     table, s3 = Table(client("dynamodb"), settings.table_name), client("s3")
     hot = HotReader(table, settings.index_shards, DueReader(table, settings.index_shards, telemetry))
-    told, ledger = Claims(table=table, hot=hot).told, Ledger(table)
+    claims, ledger = Claims(table=table, hot=hot, crew=Crew(settings.writers)), Ledger(table)
     return Exporter(
         packs=Packs(table),
-        source=lambda since, until: PackSource(_bucket(), ledger, told(since, until), since, until, late=True),
+        claims=claims,
+        ledger=ledger,
+        source=lambda term, time: PackSource.of_pack(_bucket(), ledger, claims, term, time),
         calendar=_calendar(),
         zone=_retention()().zone,
         client=s3,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from functions.archive.pack import Sheet
     from functions.archive.pack_source import PackSource
+    from functions.archive.parts import Filed
     from infra.records.period import Asked, Period
 
 Secret = Annotated[str, typer.Option("--secret", envvar="EXPORT_PASSWORD", help="The stack's output ExportPasswordArn.")]
@@ -89,7 +90,12 @@ def _source(table: str, bucket: str, shards: int, time: Period) -> PackSource:
     from infra.records.hot import Unreadable
 
     known = table_of(table)
-    hot = HotReader(known, shards, DueReader(known, shards, Unreadable())).read(time.since, time.until)
+    reader = HotReader(known, shards, DueReader(known, shards, Unreadable()))
+
+    def hot(keep: Callable[[Filed], None]) -> None:
+        for filed in reader.read(time.since, time.until):
+            keep(filed)
+
     return PackSource(ArchiveBucket(client("s3", read_seconds=60), bucket), Ledger(known), hot, time.since, time.until)
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
@@ -24,13 +24,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from functions.archive.allowance import OutOfTime
 from functions.archive.claims import Claims
+from functions.archive.crew import Crew
 from functions.archive.due import DueReader
 from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.month_end import Exporter, PackUnfinished, cut, due, month_end
 from functions.archive.pack import Sheet, pack, sheets
-from functions.archive.pack_source import PackSource
+from functions.archive.pack_source import Given, PackSource
 from functions.archive.packs import Packs
 from functions.archive.parts import ArchiveUnproven, Filed, line
 from functions.archive.rewriting import Rewriter, is_of
@@ -86,22 +88,31 @@ def opened(content: bytes, password: str = PASSWORD) -> dict[str, list[dict[str,
 
 
 def source(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
-    return PackSource(room.bucket, Ledger(room.table), hot(room).read(since, until), since, until)
+    return PackSource(room.bucket, Ledger(room.table), one_by_one(hot(room).read(since, until)), since, until)
+
+
+def one_by_one(messages: Iterable[Filed]) -> Given:
+    def give(keep: Callable[[Filed], None]) -> None:
+        for filed in messages:
+            keep(filed)
+
+    return give
 
 
 def hot(room: ArchiveRoom) -> HotReader:
     return HotReader(room.table, SHARDS, DueReader(room.table, SHARDS, Telemetry("test")))
 
 
-def of_a_month(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
-    told = Claims(table=room.table, hot=hot(room)).told(since, until)
-    return PackSource(room.bucket, Ledger(room.table), told, since, until, late=True)
+def claims(room: ArchiveRoom) -> Claims:
+    return Claims(table=room.table, hot=hot(room), crew=Crew(1))
 
 
 def exporter(room: ArchiveRoom, **more: Any) -> Exporter:
     made = Exporter(
         packs=Packs(room.table),
-        source=lambda since, until: of_a_month(room, since, until),
+        claims=claims(room),
+        ledger=Ledger(room.table),
+        source=lambda term, time: PackSource.of_pack(room.bucket, Ledger(room.table), claims(room), term, time),
         calendar=lambda: CALENDAR,
         zone=SHANGHAI,
         client=aws.client("s3"),
@@ -372,7 +383,9 @@ def test_however_much_is_in_the_table_a_pack_holds_no_more_of_it_in_memory(room:
         hot = [room.message(Random(n).randbytes(200).hex(), received_at=NOW) for n in range(count)]
         tracemalloc.start()
         try:
-            source = PackSource(room.bucket, Ledger(room.table), hot, NOW - timedelta(days=1), NOW + timedelta(days=1))
+            source = PackSource(
+                room.bucket, Ledger(room.table), one_by_one(hot), NOW - timedelta(days=1), NOW + timedelta(days=1)
+            )
             found = source(sheets(NOW, NOW + timedelta(days=1), SHANGHAI)[0])
             assert sum(1 for _ in islice(found, count // 2)) == count // 2
             gc.collect()
@@ -475,10 +488,12 @@ def test_a_pack_whose_maker_died_before_it_said_so_is_not_made_again(room: Archi
 
 def test_a_pack_that_time_ran_out_for_is_not_there(room: ArchiveRoom) -> None:
     room.file(room.message(received_at=shanghai("2026-11-02T09:00")))
-    with pytest.raises(PackUnfinished):
-        month_end(exporter(room), now=shanghai("2026-11-28T20:30"), remaining=lambda: 1_000)
-    assert packs() == []
-    assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket="exports")
+    # The first has claimed messages too; the second had all its time for the pack.
+    for fault in (OutOfTime, PackUnfinished):
+        with pytest.raises(fault):
+            month_end(exporter(room), now=shanghai("2026-11-28T20:30"), remaining=lambda: 1_000)
+        assert packs() == []
+        assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket="exports")
 
 
 # --- Uploads -----------------------------------------------------------------------------------------------------
