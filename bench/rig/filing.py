@@ -1,9 +1,10 @@
 """The archive at work in a process of its own, on a table and a bucket that only seem to be there:
-`python -m bench.rig.filing <messages> [busy|mixed|single]`.
+`python -m bench.rig.filing <messages> [busy|mixed|single|first]`.
 
-The table is made up as it is read, so that whatever memory is used is the archive's; it answers as DynamoDB's client does, in pages of
-a thousand, and counts what it is asked. Conversations have so many messages due as `DUE` says in turn, and five that are archived already,
-a reply to each message, over seven days. Parts are written to a folder and read back from there. Prints one JSON object.
+The table is made up as it is read, so that whatever memory is used is the archive's; it answers as DynamoDB's client does, in pages of a
+thousand, and counts what it is asked, and the read units that DynamoDB would bill. Conversations have so many messages due as `MIXES` says
+in turn, and so many that are archived already, a reply to each message, over seven days. Parts are written to a folder and read back from
+there. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,17 +45,34 @@ from functions.common.table import Table, to_item
 from functions.common.telemetry import Telemetry
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
-DAYS, OLD, SHARDS, PAGE = 7, 5, 4, 1000
-# How many messages a conversation has that are due. Mixed: four in ten write once a night, two twice, a few go on and on. Single is the
-# worst case.
-DUE = {"busy": (5,), "mixed": (1, 1, 1, 1, 2, 2, 3, 4, 8, 13), "single": (1,)}
+DAYS, SHARDS, PAGE = 7, 4, 1000
+_UNIT = 4096
 _POLICY = {"zone": "Asia/Shanghai", "quiet_hours": 24, "at_latest_days": 7, "hot_days": 30}
 _LETTERS = str.maketrans("0189", "abcd")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """`due` says, in turn, how many messages a conversation has that are due, `old` how many that are archived."""
+
+    due: tuple[int, ...]
+    old: int = 5
+
+
+# Mixed: four in ten write once a night, two twice, a few go on and on. Single is the worst that conversations can do: each wrote once
+# since it was last archived; first: each wrote once ever.
+MIXES = {
+    "busy": Mix(due=(5,)),
+    "mixed": Mix(due=(1, 1, 1, 1, 2, 2, 3, 4, 8, 13)),
+    "single": Mix(due=(1,)),
+    "first": Mix(due=(1,), old=0),
+}
+
+
 class SeemingTable:
-    """As much of boto3's DynamoDB client as the archive uses. `conversations` are spread over the index's shards; `due` says, in turn, how
-    many messages each has that are due.
+    """As much of boto3's DynamoDB client as the archive uses. `conversations` are spread over the index's shards. `units` are read units as
+    DynamoDB bills them: what a request reads together, in steps of 4 KB, half for the index.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
     """
 
     class exceptions:  # noqa: N801 (boto3's name)
@@ -62,10 +81,11 @@ class SeemingTable:
         class TransactionCanceledException(Exception):
             """Never raised here."""
 
-    def __init__(self, conversations: int, due: tuple[int, ...]) -> None:
+    def __init__(self, conversations: int, mix: Mix) -> None:
         self.conversations = conversations
-        self.due = due
+        self.mix = mix
         self.calls: Counter[str] = Counter()
+        self.units = 0.0
         self._message, self._reply = _samples()
 
     def query(self, **asked: Any) -> dict[str, Any]:
@@ -74,46 +94,64 @@ class SeemingTable:
         values = asked["ExpressionAttributeValues"]
         pk = values[":pk"]["S"]
         if asked.get("IndexName"):
-            return self._entries(int(pk[2:]), asked.get("ExclusiveStartKey"))
+            page = self._entries(int(pk[2:]), asked.get("ExclusiveStartKey"))
+            self.units += _units(page["Items"]) / 2
+            return page
         if not pk.startswith("C#"):
             return {"Items": []}
-        number, first = _number(pk[2:]), values[":first"]["S"]
-        make = self._message_of if first.startswith("M#") else self._reply_of
-        made = (make(number, turn) for turn in range(OLD + self._due(number)))
-        return {"Items": [item for item in made if item["sk"]["S"] >= first]}
+        number, first, end = _number(pk[2:]), values[":first"]["S"], values[":end"]["S"]
+        kinds = [make for letter, make in (("M", self._message_of), ("R", self._reply_of)) if first[0] <= letter <= end[0]]
+        made = (make(number, turn) for make in kinds for turn in range(self.mix.old + self._due(number)))
+        found = [item for item in made if item["sk"]["S"] >= first]
+        self.units += _units(found)
+        return {"Items": found}
 
     def get_item(self, Key: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
         """A conversation."""
         self.calls["GetItem"] += 1
         number = _number(Key["pk"]["S"][2:])
-        since, count = _received(number, OLD), OLD + self._due(number)
+        old = self.mix.old
+        since, count = self._received(number, old), old + self._due(number)
         conversation = {
             "pk": Key["pk"], "sk": Key["sk"], "channel": {"S": "generic"}, "account": {"S": "shop"},
             "contact": {"S": f"p{number}"}, "count": {"N": str(count)}, "rev": {"N": "10"},
-            "last_at": {"S": to_iso(_received(number, count - 1))}, "unarchived_since": {"S": to_iso(since)},
-            "unarchived_from": {"S": _suffix(number, OLD)},
+            "first_at": {"S": to_iso(self._received(number, 0))},
+            "last_at": {"S": to_iso(self._received(number, count - 1))}, "unarchived_since": {"S": to_iso(since)},
+            "unarchived_from": {"S": self._suffix(number, old)},
         }  # fmt: skip
+        self.units += _units([conversation])
         return {"Item": conversation}
 
     def _due(self, number: int) -> int:
-        return self.due[number % len(self.due)]
+        return self.mix.due[number % len(self.mix.due)]
+
+    def _received(self, number: int, turn: int) -> datetime:
+        ago = timedelta(days=20) if turn < self.mix.old else timedelta(days=2 + number % DAYS, seconds=number % 3600)
+        return NOW - ago + timedelta(seconds=20 * turn)
+
+    def _suffix(self, number: int, turn: int) -> str:
+        h = f"{turn:010d}".translate(_LETTERS)
+        return f"{to_ms(self._received(number, turn)):013d}#{h}"
 
     def _entries(self, shard: int, start: Any) -> dict[str, Any]:
         first = int(start["n"]["N"]) if start else shard
         numbers = list(range(first, self.conversations, SHARDS))[:PAGE]
-        items = [{"pk": {"S": f"C#{_conv(number)}"}, "sk": {"S": "@"}} for number in numbers]
+        place = {"sk": {"S": "@"}, "archive_pk": {"S": f"A#{shard}"}}
+        oldest = [to_iso(self._received(number, self.mix.old)) for number in numbers]
+        items = [{"pk": {"S": f"C#{_conv(number)}"}, "archive_sk": {"S": since}, **place}
+                 for number, since in zip(numbers, oldest, strict=True)]  # fmt: skip
         more = bool(numbers) and numbers[-1] + SHARDS < self.conversations
         return {"Items": items, **({"LastEvaluatedKey": {"n": {"N": str(numbers[-1] + SHARDS)}}} if more else {})}
 
     def _message_of(self, number: int, turn: int) -> dict[str, Any]:
         message = dict(self._message["message"]["M"])
-        message["message_id"] = {"S": f"{_conv(number)}.{_suffix(number, turn).replace('#', '.')}"}
-        message["received_at"] = message["sent_at"] = {"S": to_iso(_received(number, turn))}
-        item = {**self._message, "pk": {"S": f"C#{_conv(number)}"}, "sk": {"S": f"M#{_suffix(number, turn)}"}}
-        return item | {"message": {"M": message}} | ({"archived": {"S": "earlier"}} if turn < OLD else {})
+        message["message_id"] = {"S": f"{_conv(number)}.{self._suffix(number, turn).replace('#', '.')}"}
+        message["received_at"] = message["sent_at"] = {"S": to_iso(self._received(number, turn))}
+        item = {**self._message, "pk": {"S": f"C#{_conv(number)}"}, "sk": {"S": f"M#{self._suffix(number, turn)}"}}
+        return item | {"message": {"M": message}} | ({"archived": {"S": "earlier"}} if turn < self.mix.old else {})
 
     def _reply_of(self, number: int, turn: int) -> dict[str, Any]:
-        return {**self._reply, "pk": {"S": f"C#{_conv(number)}"}, "sk": {"S": f"R#{_suffix(number, turn)}"}}
+        return {**self._reply, "pk": {"S": f"C#{_conv(number)}"}, "sk": {"S": f"R#{self._suffix(number, turn)}"}}
 
     def __getattr__(self, operation: str) -> Any:
         def write(**_: Any) -> dict[str, Any]:
@@ -149,11 +187,11 @@ class SeemingBucket:
 
 
 def run(count: int, mix: str = "busy", **batch: int) -> dict[str, Any]:
-    """Archive so many messages (or a few less) in one run; what it took. `mix` is one of `DUE`, `batch` the policy's."""
-    due = DUE[mix]
+    """Archive so many messages (or a few less) in one run; what it took. `mix` is one of `MIXES`, `batch` the policy's."""
+    due = MIXES[mix].due
     conversations = count // sum(due) * len(due)
     with tempfile.TemporaryDirectory() as folder:
-        table, bucket = SeemingTable(conversations, due), SeemingBucket(Path(folder))
+        table, bucket = SeemingTable(conversations, MIXES[mix]), SeemingBucket(Path(folder))
         before, began, used = _peak(), time.perf_counter(), time.process_time()
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             told = archive(_cabinet(table, bucket, batch), run="bench", now=NOW, remaining=lambda: 10**9)
@@ -162,7 +200,7 @@ def run(count: int, mix: str = "busy", **batch: int) -> dict[str, Any]:
     return {
         "messages": told["messages"], "parts": len(told["parts"]), "seconds": seconds, "processor": processor,
         "peak_mb": _peak(), "before_mb": before, "read": told["items_read"], "filed": told["items_filed"],
-        "calls": table.calls + bucket.calls, "entries": conversations, "mix": mix,
+        "calls": table.calls + bucket.calls, "entries": told["entries_read"], "units": table.units, "mix": mix,
     }  # fmt: skip
 
 
@@ -196,14 +234,25 @@ def _number(conv: str) -> int:
     return int(conv.translate(str.maketrans("abcd", "0189")))
 
 
-def _received(number: int, turn: int) -> datetime:
-    ago = timedelta(days=20) if turn < OLD else timedelta(days=2 + number % DAYS, seconds=number % 3600)
-    return NOW - ago + timedelta(seconds=20 * turn)
+def _units(items: list[dict[str, Any]]) -> float:
+    """The read units of a consistent read of all of them together; one of nothing is billed too."""
+    return float(max(-(-sum(map(_size, items)) // _UNIT), 1))
 
 
-def _suffix(number: int, turn: int) -> str:
-    h = f"{turn:010d}".translate(_LETTERS)
-    return f"{to_ms(_received(number, turn)):013d}#{h}"
+def _size(item: dict[str, Any]) -> int:
+    """Bytes of an item as DynamoDB reckons them.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(name.encode()) + _of(typed) for name, typed in item.items())
+
+
+def _of(typed: dict[str, Any]) -> int:
+    ((kind, value),) = typed.items()
+    if kind == "M":
+        return 3 + len(value) + _size(value)
+    if kind == "L":
+        return 3 + sum(1 + _of(each) for each in value)
+    return len(value.encode()) if kind in "SN" else 1
 
 
 def _samples() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,7 +5,8 @@ A conversation's messages are read from where unarchived ones begin in the order
 days late, or lie. Messages without a time (all their keys begin with zeros) lie anywhere; as long as they are few the conversation names
 each (`unarchived_few`). What lies behind and is archived is read and passed over here; a filter in DynamoDB would
 read, and charge for, just as much, and hide from `items_read` what it cost. Replies are read from the first message that needs one, side
-by side with the messages, so nothing is held but one of each. In a long conversation a note is made from time to time of how far it was
+by side with the messages, so nothing is held but one of each; of a short conversation of which no part holds anything one query reads both,
+for each query is a read unit at least. In a long conversation a note is made from time to time of how far it was
 read, so that a run which is cut short need not be repeated.
 """
 
@@ -30,6 +31,8 @@ from functions.common.telemetry import Telemetry
 
 # So many messages of one conversation are filed before a note is made.
 NOTE_EVERY = 2_000
+# So many messages are held at a time, each with its reply.
+SHORT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +92,16 @@ class Reading:
 
 
 class DueReader:
-    """Reads what is due. `items_read` counts everything that was read: index entries, conversations, messages, replies."""
+    """Reads what is due. `items_read` counts every item of the table that was read: conversations, messages, replies. `entries_read` counts
+    those of the index, which are keys only: DynamoDB bills by the size of what is read, and some fifty of them are half a read unit.
+    """
 
     def __init__(self, table: Table, shards: int, telemetry: Telemetry) -> None:
         self.table = table
         self.shards = shards
         self.telemetry = telemetry
         self.items_read = 0
+        self.entries_read = 0
         self._lock = Lock()
         self._lost: frozenset[str] | None = None
 
@@ -152,11 +158,21 @@ class DueReader:
         if conversation.unarchived_few:
             yield from self._few(conversation)
             return
+        if _is_short_and_new(conversation):
+            yield from self._at_once(conversation)
+            return
         pk, replies = keys.conversation_pk(conversation.conv), None
         for item in self._items(pk, f"M#{conversation.unarchived_from or ''}", "M$"):
             suffix = item["sk"].removeprefix("M#")
             replies = replies or _Replies(self._items(pk, f"R#{suffix}", "R$"))
             yield from self._unfiled(item, replies.to(suffix))
+
+    def _at_once(self, conversation: Conversation) -> Iterator[Filed | Owed | Unreadable]:
+        """All messages and replies by one query: they lie side by side in the order of keys."""
+        found = list(self._items(keys.conversation_pk(conversation.conv), "M#", "R$"))
+        replies = {item["sk"]: item for item in found if item["sk"].startswith("R#")}
+        for item in found[: len(found) - len(replies)]:
+            yield from self._unfiled(item, replies.get(f"R#{item['sk'].removeprefix('M#')}"))
 
     def _few(self, conversation: Conversation) -> Iterator[Filed | Owed | Unreadable]:
         """The messages that the conversation names, each with its reply."""
@@ -201,7 +217,8 @@ class DueReader:
             entries = self.table.query(
                 "archive_pk = :pk AND archive_sk < :before", {":pk": f"A#{shard}", ":before": before}, index="archive"
             )
-            for entry in self._counted(entries):
+            for entry in entries:
+                self.entries_read += 1
                 item = self.table.get(entry["pk"], entry["sk"])
                 self.items_read += 1
                 conversation = None if item is None else conversation_from(item)
@@ -233,6 +250,11 @@ class _Replies:
             self._next = next(self._items, None)
         found = self._next
         return found if found is not None and found["sk"] == f"R#{suffix}" else None
+
+
+def _is_short_and_new(conversation: Conversation) -> bool:
+    """Whether few messages were ever in it and the oldest is in no part: hardly more is read than is wanted."""
+    return conversation.count <= SHORT and conversation.unarchived_since == conversation.first_at
 
 
 def _is_due(conversation: Conversation, retention: Retention, now: datetime) -> bool:

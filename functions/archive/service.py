@@ -290,6 +290,7 @@ def _told(summary: Summary, cabinet: Cabinet) -> dict[str, Any]:
         "conversations": summary.conversations,
         "items_filed": summary.items,
         "items_read": cabinet.reader.items_read,
+        "entries_read": cabinet.reader.entries_read,
         "finished": summary.finished,
         "discarded": summary.discarded,
         "lost": summary.lost,

@@ -291,7 +291,9 @@ def test_every_state_and_outcome_of_a_reply_is_explained():
 
 
 def test_every_field_of_the_archives_answer_is_explained_and_no_other():
-    silent = SimpleNamespace(reader=SimpleNamespace(items_read=0), telemetry=SimpleNamespace(info=lambda *_, **__: None))
+    silent = SimpleNamespace(
+        reader=SimpleNamespace(items_read=0, entries_read=0), telemetry=SimpleNamespace(info=lambda *_, **__: None)
+    )
     assert first_column(section(OPERATIONS, "The archive by hand")) == [
         *_told(Summary(run="r"), silent),
         "relayed",

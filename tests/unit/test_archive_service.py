@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
+from unittest import mock
 
 import boto3
 import pytest
@@ -25,7 +26,7 @@ from functions.archive.due import DueReader
 from functions.archive.handler import lambda_handler
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
-from functions.archive.parts import ArchiveUnproven, read_part
+from functions.archive.parts import ArchiveUnproven, Filed, read_part
 from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import read_retention
@@ -330,7 +331,8 @@ def test_a_conversation_that_needs_a_person_waits_until_it_is_a_week_old(world: 
 
 def test_a_conversation_before_its_time_is_not_read(world: World) -> None:
     world.receive("anna", SETTLED, status="waiting")
-    assert world.run()["items_read"] == 2  # its entry in the index, and itself
+    summary = world.run()
+    assert (summary["entries_read"], summary["items_read"]) == (1, 1)  # its entry in the index, and itself
 
 
 def test_a_message_that_came_days_late_is_filed_by_its_receipt(world: World) -> None:
@@ -368,7 +370,25 @@ def test_every_item_is_read_once_while_none_is_archived(world: World) -> None:
     for n in range(20):
         world.receive(f"contact{n % 4}", SETTLED + timedelta(minutes=n))
     summary = world.run()
-    assert summary["items_read"] == 20 + 2 * 4  # messages; an index entry and an item for each conversation
+    assert (summary["entries_read"], summary["items_read"]) == (4, 20 + 4)  # messages, and each conversation
+
+
+def test_a_short_conversation_of_which_nothing_is_archived_is_read_by_one_query(world: World) -> None:
+    for n in range(3):
+        world.receive("anna", SETTLED + timedelta(minutes=n), replied=n != 1)
+    reader = world.process().reader
+    asked: list[str] = []
+    query = reader.table.query
+
+    def noted(key: str, values: dict[str, Any], **how: Any) -> Any:
+        asked.append(values.get(":first", key))
+        return query(key, values, **how)
+
+    with mock.patch.object(reader.table, "query", noted):
+        found = list(reader.read(read_retention(POLICY), NOW, Tombstones(world.table).lately(NOW)))
+    assert [f.reply is not None for f in found if isinstance(f, Filed)] == [True, False, True]
+    assert [first for first in asked if first.startswith(("M#", "R#"))] == ["M#"]
+    assert reader.items_read == 1 + 3 + 2
 
 
 def test_what_is_archived_already_is_not_read_again(world: World) -> None:
@@ -379,7 +399,7 @@ def test_what_is_archived_already_is_not_read_again(world: World) -> None:
     world.run(now=start + timedelta(days=19))
     summary = world.run()
     assert (summary["messages"], summary["items_filed"]) == (12, 25)  # two days, their replies, and the conversation
-    assert summary["items_read"] == 26
+    assert (summary["entries_read"], summary["items_read"]) == (1, 25)
 
 
 def test_less_than_a_fifth_is_read_beside_what_is_filed(world: World) -> None:
@@ -390,7 +410,8 @@ def test_less_than_a_fifth_is_read_beside_what_is_filed(world: World) -> None:
                 at = NOW + timedelta(days=day, minutes=contact * 10 + turn)
                 world.receive(f"contact{contact}", at - timedelta(hours=30), replied=True)
         summary = world.run(now=NOW + timedelta(days=day, hours=1))
-        read, filed = read + summary["items_read"], filed + summary["items_filed"]
+        read += summary["items_read"] + summary["entries_read"]
+        filed += summary["items_filed"]
     assert filed == 8 * 4 * (3 + 3 + 1)
     assert read / filed <= 1.2
 
@@ -402,7 +423,7 @@ def test_messages_without_a_time_are_not_read_again_either(world: World) -> None
             world.receive("anna", start + timedelta(days=day, minutes=turn), channel="twilio", timeless=True, replied=True)
         summary = world.run(now=start + timedelta(days=day, hours=25))
         assert summary["items_filed"] == 9
-        assert summary["items_read"] == 10, day
+        assert (summary["entries_read"], summary["items_read"]) == (1, 9), day
 
 
 def test_many_messages_without_a_time_are_found_among_those_that_are_archived(world: World) -> None:
@@ -412,7 +433,7 @@ def test_many_messages_without_a_time_are_found_among_those_that_are_archived(wo
     assert world.run()["messages"] == 30
     conversation = world.store.conversation(keys.split(fresh[0]).conv)
     assert conversation and set(conversation.unarchived_few) == {keys.split(message_id).h for message_id in fresh}
-    assert world.run(now=NOW + timedelta(days=2))["items_read"] == 2 + 2 * 3
+    assert world.run(now=NOW + timedelta(days=2))["items_read"] == 1 + 2 * 3
 
 
 def test_a_run_cut_short_in_a_long_conversation_is_not_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -424,7 +445,7 @@ def test_a_run_cut_short_in_a_long_conversation_is_not_repeated(world: World, mo
         stop_after(cabinet, parts=2)
         with suppress(ProcessDied):
             world.run(cabinet)
-        read += cabinet.reader.items_read
+        read += cabinet.reader.items_read + cabinet.reader.entries_read
     world.assert_archived(*ids)
     assert read < 2 * 30  # 30 + 20 + 10 without notes, and as much again for each note that is not the first
 
