@@ -6,7 +6,7 @@ In this order, each step repeatable, so that whoever calls again after a crash f
 2. everything is counted, and an open certificate written; tombstones are set, so that from here on nothing comes back;
 3. the table's items go, originals first, the conversation last;
 4. the parts that hold lines of the person are written anew without them, and the old objects, every version of them, are removed, in the
-   second copies too; so is what holds lines there and is in no ledger;
+   second copies too; so is what holds lines there and is in no ledger, and so are packs, those too that are being made;
 5. everything is searched again: only when nothing is found, and every copy answered, is the certificate complete.
 
 What a person writes after the moment of the erasure is a new contact's and stays; the conversation's own item is then made anew out of that
@@ -58,14 +58,15 @@ class CopyUnreached(NotYetErased):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eraser:
-    """`people` knows the links between conversations; `step` hears of each stage, and `watch` sees the parts that are read in it pass: for
-    somebody who waits.
+    """`people` knows the links between conversations, `remove_packs` takes packs away and says how many; `step` hears of each stage, and
+    `watch` sees the parts that are read in it pass: for somebody who waits.
     """
 
     cabinet: Cabinet
     table: Table
     people: People
     holds: Holds
+    remove_packs: Callable[[], int] = lambda: 0
     step: Callable[[str], None] = lambda _: None
     watch: Callable[[list[Manifest]], Iterable[Manifest]] = lambda parts: parts
 
@@ -103,12 +104,16 @@ class Eraser:
         objects = strays.remove(self.cabinet.bucket, wanted)
         removed = self.cabinet.removals.carry_out()
         cleared, silent = self._clear_copies(strays, wanted)
+        packs = self.remove_packs()  # those that were made of what is gone by now
         self.step("search")
         if left := self.found(parties, until=certificate.at):
             raise NotYetErased(", ".join(f"{count} {kind}" for kind, count in sorted(left.items())))
+        certificate = _with_more(certificate, objects=objects + removed.objects + cleared, packs=packs)
+        certificate = replace(certificate, searched=certificate.searched or now)
         if unreached := tuple(sorted({*removed.unreached, *silent})):
+            self.cabinet.tombstones.keep(certificate)
             raise CopyUnreached(certificate, unreached)
-        return self._completed(certificate, objects + removed.objects + cleared, now)
+        return self._completed(certificate, now)
 
     def _clear_copies(self, strays: Strays, wanted: Callable[[bytes], bool]) -> tuple[int, list[str]]:
         """Remove what second copies hold of the person beside the parts that count: how many objects, and which did not answer."""
@@ -163,9 +168,8 @@ class Eraser:
         tombstones.raise_over(certificate)
         return certificate
 
-    def _completed(self, certificate: Certificate, objects: int, now: datetime) -> Certificate:
-        counts = certificate.counts | ({"objects": objects} if objects else {})
-        done = replace(certificate, counts=counts, complete=now)
+    def _completed(self, certificate: Certificate, now: datetime) -> Certificate:
+        done = replace(certificate, complete=now)
         self._write_into(self.cabinet.removals.copies, certificate, done)
         self.cabinet.tombstones.keep(done)
         self.cabinet.telemetry.info("erased", certificate=done.id, **done.counts)
@@ -215,6 +219,11 @@ class Eraser:
 
 def _convs(parties: tuple[Party, ...]) -> frozenset[str]:
     return frozenset(party.conv for party in parties)
+
+
+def _with_more(certificate: Certificate, **gone: int) -> Certificate:
+    """With what is gone beside what was counted when it was begun."""
+    return replace(certificate, counts=dict(Counter(certificate.counts) + Counter(gone)))
 
 
 def _kind(item: Item) -> str:

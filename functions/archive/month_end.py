@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.claims import Claims, PackSealed
 from functions.archive.manifests import Ledger
+from functions.archive.overtaken import Lookout
 from functions.archive.pack import Sheet, pack, sheets
 from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Term
@@ -46,9 +47,12 @@ class PackUnfinished(Retryable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
-    """What a pack is made with. `source` reads what a sealed pack tells, `password` is fetched when it is needed."""
+    """What a pack is made with. `source` reads what a sealed pack tells, `password` is fetched when it is needed, `lookout` sees who is
+    erased meanwhile.
+    """
 
     packs: Packs
+    lookout: Callable[[], Lookout]
     claims: Claims
     ledger: Ledger
     source: Callable[[Term, Allowance], PackSource]
@@ -126,11 +130,12 @@ def _seal(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[],
 def _write(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
     # As the run that may write: whatever was collected before the pack was sealed is in a part by now, or is collected anew.
     exporter.ledger.open(f"pack-{term.month}", now)
+    lookout = exporter.lookout()
     source = exporter.source(term, Allowance(remaining))
     begins = datetime.combine(_first(term), time(), exporter.zone).astimezone(UTC)
     wanted = sheets(term.since, term.cut, exporter.zone, month=begins, oldest=source.oldest)
     content = pack(wanted, _watched(source, remaining), zone=exporter.zone, password=exporter.password(), made_at=now)
-    size = upload(exporter.client, exporter.bucket, _key(term), content)
+    size = upload(exporter.client, exporter.bucket, _key(term), content, last=lookout.check)
     exporter.packs.note_made(term.month, now)
     told = {"month": term.month, "key": _key(term), "sheets": len(wanted), "bytes": size}
     exporter.telemetry.info("month_end_packed", **told)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from secrets import token_hex
@@ -44,8 +44,9 @@ class SaltsDiffer(Poison):
 class Certificate:
     """That a person was erased. `conversations` are salted hashes; `counts` says how much of each kind was found and is gone.
 
-    `complete` is when a search of everything found nothing more; None while the erasure is under way. Backups of the table, which
-    nobody can rewrite, still hold the person until `backups_until`.
+    `searched` is when a search of the table and the archive found nothing more; `complete` when every second copy had answered too; None
+    before. Of a certificate that a table got back from the bucket `searched` is None: that table nobody has searched. Backups of the
+    table, which nobody can rewrite, still hold the person until `backups_until`.
     """
 
     id: str
@@ -53,7 +54,13 @@ class Certificate:
     conversations: tuple[str, ...]
     counts: dict[str, int] = field(default_factory=dict)
     backups_until: datetime
+    searched: datetime | None = None
     complete: datetime | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the person is gone from all but second copies that have not answered yet."""
+        return self.searched is not None or self.complete is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +172,7 @@ class Tombstones:
             raised += self.raise_over(certificate)
             known = self.table.get(CERTIFICATES_PK, _certificate_sk(certificate))
             if known is None or (certificate.complete and not known.get("complete")):
-                self._put(certificate)
+                self._put(replace(certificate, searched=None))
         return raised
 
     def certificates(self, since: datetime) -> list[Certificate]:
@@ -209,5 +216,5 @@ def certificate_from(item: Item) -> Certificate:
         conversations=tuple(item["conversations"]),
         counts=dict(item.get("counts", {})),
         backups_until=from_iso(item["backups_until"]),
-        complete=from_iso(item["complete"]) if item.get("complete") else None,
+        **{name: from_iso(item[name]) for name in ("searched", "complete") if item.get(name)},
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from functions.common.errors import aws_faults
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
 PIECE = 8 << 20
 
 
-def upload(client: S3Client, bucket: str, key: str, content: Iterable[bytes]) -> int:
-    """Write an object of any length; its bytes. Whatever goes wrong, nothing is left that could be taken for it."""
+def upload(
+    client: S3Client, bucket: str, key: str, content: Iterable[bytes], *, last: Callable[[], None] = lambda: None
+) -> int:
+    """Write an object of any length; its bytes. Whatever goes wrong, nothing is left that could be taken for it. `last` is asked when all
+    of it is out, before it appears: what it raises keeps it from appearing.
+    """
     with aws_faults("CreateMultipartUpload"):
         begun = client.create_multipart_upload(Bucket=bucket, Key=key, ContentType="application/zip")
     place: dict[str, Any] = {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]}
@@ -27,11 +32,12 @@ def upload(client: S3Client, bucket: str, key: str, content: Iterable[bytes]) ->
                 answer = client.upload_part(**place, PartNumber=number, Body=piece)
             parts.append({"PartNumber": number, "ETag": answer["ETag"]})
             size += len(piece)
+        last()
         with aws_faults("CompleteMultipartUpload"):
             client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
     except Exception:
         # A process that dies leaves its pieces to the bucket's lifecycle.
-        with aws_faults("AbortMultipartUpload"):
+        with aws_faults("AbortMultipartUpload"), suppress(client.exceptions.NoSuchUpload):  # an erasure has ended it
             client.abort_multipart_upload(**place)
         raise
     return size

@@ -27,6 +27,7 @@ from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.mending import Mender
 from functions.archive.month_end import Exporter
+from functions.archive.overtaken import Lookout
 from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Sealed
 from functions.archive.password import password
@@ -149,6 +150,7 @@ def exporter() -> Exporter:
     claims, ledger = Claims(table=table, hot=hot, crew=Crew(settings.writers)), Ledger(table)
     return Exporter(
         packs=Packs(table),
+        lookout=lambda: Lookout(Tombstones(table)),
         claims=claims,
         ledger=ledger,
         source=lambda term, time: PackSource.of_pack(_bucket(), ledger, claims, term, time),

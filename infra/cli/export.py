@@ -39,8 +39,10 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a pack: a CSV per month and business, as 2026-11_投诉.csv. It is there whole, or not at all."""
+    from functions.archive.overtaken import Lookout
     from functions.archive.pack import sheets
     from functions.archive.password import password
+    from functions.archive.tombstones import Tombstones
     from functions.common.aws import client
     from functions.common.clock import system_clock
     from infra.records.period import Asked
@@ -49,8 +51,9 @@ def export(
         now = system_clock()
         time = _period(Asked(last_days=last_days, day=day, since=since, until=until), month, now)
         wanted = sheets(time.since, time.until, zone())
+        lookout = Lookout(Tombstones(table_of(table)))  # before anything is read
         source, key = _source(table, bucket, shards, time), password(client("secretsmanager"), secret)
-        size = written(to, _packed(wanted, source, key, now))
+        size = written(to, _packed(wanted, source, key, now), last=lookout.check)
     told = {"file": str(to), "sheets": [each.name for each in wanted], "bytes": size}
     say(told, f"{to}: {len(wanted)} CSVs, {size} bytes", as_json=as_json)
 
@@ -105,12 +108,13 @@ def _watched(source: PackSource, wanted: Sheet) -> Iterable[bytes]:
     return told(source(wanted), f"messages read for {wanted.name}", total=source.messages)
 
 
-def written(to: Path, content: Iterator[bytes]) -> int:
-    """Write the file under another name, and give it its own when it is whole."""
+def written(to: Path, content: Iterator[bytes], *, last: Callable[[], None] = lambda: None) -> int:
+    """Write the file under another name, and give it its own when it is whole; what `last`, asked then, raises leaves no file."""
     rough = to.with_name(f".{to.name}.coming")
     try:
         with rough.open("wb") as file:
             file.writelines(content)
+        last()
         size = rough.stat().st_size
         rough.replace(to)
     finally:

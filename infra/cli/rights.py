@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from functions.archive.erasure import Eraser
+    from functions.archive.exports import Exports
     from functions.archive.service import Cabinet
     from functions.archive.tombstones import Certificate
     from functions.common.identity import Party
@@ -83,14 +84,16 @@ def erase_person(
     as_json: Json = False,
 ) -> None:
     """Remove everything held about a person, under all linked ids, and prove it by a search. Nothing brings it back."""
+    from functions.archive.exports import Exports
     from functions.common.aws import client
     from functions.common.clock import system_clock
-    from infra.records.person import begun_elsewhere, certified, remove_packs
+    from infra.records.person import begun_elsewhere, certified
 
     with one_line():
         now = system_clock()
         archive = _cabinet(table, bucket, shards, copy or ())
-        eraser, parties = _eraser(table, archive), _parties(table, contact, also)
+        exports = Exports(client=client("s3"), bucket=export_bucket)
+        eraser, parties = _eraser(table, archive, exports), _parties(table, contact, also)
         if dry_run:
             return _told(eraser.found(parties, until=now), parties, as_json=as_json)
         intent = _intent(parties)
@@ -98,13 +101,12 @@ def erase_person(
         begun_elsewhere(archive.tombstones, parties)
         _asked(parties, yes=yes)
         done, unreached = _carried_out(intent, eraser, parties, now)
-        packs = remove_packs(client("s3"), export_bucket)
         path = certificate or Path(f"erasure-{done.id}.json")
-        said = certified(done, packs, path, unreached) | {"file": str(path)}
+        said = certified(done, path, unreached) | {"file": str(path)}
         if not unreached:
             intent.done()
     # What a copy that did not answer holds, no search has seen.
-    say(said | {"search_afterwards": None if unreached else 0}, _outcome(done, packs, path, unreached), as_json=as_json)
+    say(said | {"search_afterwards": None if unreached else 0}, _outcome(said), as_json=as_json)
     if unreached:
         raise typer.Exit(1)
     return None
@@ -124,13 +126,14 @@ def _carried_out(
         raise
 
 
-def _outcome(done: Certificate, packs: int, path: Path, unreached: tuple[str, ...]) -> str:
-    gone = ", ".join(f"{count} {kind}" for kind, count in sorted(done.counts.items())) or "nothing was held"
-    if unreached:
+def _outcome(said: dict[str, Any]) -> str:
+    """The certificate in a sentence."""
+    gone = ", ".join(f"{count} {kind}" for kind, count in sorted(said["counts"].items())) or "nothing was held"
+    gone = f"{gone}; {said['packs_removed']} packs removed"
+    if unreached := said.get("incomplete"):
         why = f"the second copy {', '.join(unreached)} did not answer: run this again, in this folder, when it does"
-        return f"INCOMPLETE: {gone}; {packs} packs removed; {why}. Certificate: {path}"
-    proof = "A search of table, parts and copies afterwards found nothing"
-    return f"erased: {gone}; {packs} packs removed. {proof}. Certificate: {path}"
+        return f"INCOMPLETE: {gone}; {why}. Certificate: {said['file']}"
+    return f"erased: {gone}. A search of table, parts and copies afterwards found nothing. Certificate: {said['file']}"
 
 
 def _parties(table: str, contact: tuple[str, str, str], also: list[str] | None) -> tuple[Party, ...]:
@@ -161,7 +164,7 @@ def _cabinet(table: str, bucket: str, shards: int, named: Iterable[str] = ()) ->
     return cabinet(table_of(table), archive, copies, retention, OnStderr(), shards=shards)
 
 
-def _eraser(table: str, archive: Cabinet) -> Eraser:
+def _eraser(table: str, archive: Cabinet, exports: Exports) -> Eraser:
     from functions.archive.erasure import Eraser
     from functions.archive.holds import Holds
     from infra.records.progress import told
@@ -172,6 +175,7 @@ def _eraser(table: str, archive: Cabinet) -> Eraser:
         table=known,
         people=people_of(table),
         holds=Holds(known),
+        remove_packs=exports.remove,
         step=_step,
         watch=lambda parts: told(parts, "parts", total=len(parts)),
     )

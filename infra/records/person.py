@@ -28,7 +28,6 @@ from functions.common import keys
 from functions.common.clock import EPOCH, from_ms
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.dynamo_store import DynamoStore
-from functions.common.errors import aws_faults
 from functions.common.identity import Link, Party, People
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
@@ -108,22 +107,13 @@ class Intent:
         self._path.unlink(missing_ok=True)
 
 
-def remove_packs(s3: Any, bucket: str) -> int:
-    """Remove every pack from the export bucket: each may hold the person, and can be made again. How many there were."""
-    gone = 0
-    with aws_faults("ListObjectsV2"):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for found in page.get("Contents", ()):
-                s3.delete_object(Bucket=bucket, Key=found["Key"])
-                gone += 1
-    return gone
-
-
-def certified(certificate: Certificate, packs: int, path: Path, unreached: tuple[str, ...] = ()) -> dict[str, Any]:
+def certified(certificate: Certificate, path: Path, unreached: tuple[str, ...] = ()) -> dict[str, Any]:
     """The certificate as a file: counts, times and salted hashes, and nothing by which anybody could be known. It says `incomplete`,
     with the second copies that were not reached, until they are.
     """
-    said = {"version": 1, **plain(certificate), "counts": certificate.counts, "packs_removed": packs}
+    counts = dict(certificate.counts)
+    packs = counts.pop("packs", 0)  # all there were, whoever is in them
+    said = {"version": 1, **plain(certificate), "counts": counts, "packs_removed": packs}
     said |= {"complete": None, "incomplete": list(unreached)} if unreached else {}
     rough = path.with_name(f".{path.name}.coming")
     rough.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

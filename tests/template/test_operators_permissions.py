@@ -94,6 +94,7 @@ def noted(made: dict[str, set[str]]) -> Iterator[None]:
 
 def called(room: ArchiveRoom, policy: str) -> dict[str, set[str]]:
     made: dict[str, set[str]] = {}
+    client("s3").create_multipart_upload(Bucket="exports", Key="month-end/2026-11.zip")  # a pack is being made
     for words in COMMANDS[policy]:
         key = room.vault_key  # type: ignore[attr-defined]
         with noted(made):

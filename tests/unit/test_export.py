@@ -31,12 +31,14 @@ from functions.archive.due import DueReader
 from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.month_end import Exporter, PackUnfinished, cut, due, month_end
+from functions.archive.overtaken import Lookout
 from functions.archive.pack import Sheet, pack, sheets
 from functions.archive.pack_source import Given, PackSource
 from functions.archive.packs import Packs
 from functions.archive.parts import ArchiveUnproven, Filed, line
 from functions.archive.rewriting import Rewriter, is_of
 from functions.archive.sheet import BUSINESSES, COLUMNS, may_be, safe, sheet
+from functions.archive.tombstones import Tombstones
 from functions.archive.upload import PIECE, upload
 from functions.common import aws, keys
 from functions.common.calendar import Calendar, read_calendar
@@ -110,6 +112,7 @@ def claims(room: ArchiveRoom) -> Claims:
 def exporter(room: ArchiveRoom, **more: Any) -> Exporter:
     made = Exporter(
         packs=Packs(room.table),
+        lookout=lambda: Lookout(Tombstones(room.table)),
         claims=claims(room),
         ledger=Ledger(room.table),
         source=lambda term, time: PackSource.of_pack(room.bucket, Ledger(room.table), claims(room), term, time),

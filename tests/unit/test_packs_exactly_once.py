@@ -28,6 +28,7 @@ from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger
 from functions.archive.marks import Marks
 from functions.archive.month_end import Exporter, month_end
+from functions.archive.overtaken import Lookout
 from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Sealed
 from functions.archive.remains import Remains
@@ -163,6 +164,7 @@ class PostRoom:
         claiming = Claims(table=table, hot=HotReader(table, SHARDS, DueReader(table, SHARDS, Telemetry("test"))), crew=Crew(1))
         return Exporter(
             packs=Packs(table),
+            lookout=lambda: Lookout(Tombstones(table)),
             claims=claiming,
             ledger=ledger,
             source=lambda term, time: PackSource.of_pack(self.room.bucket, ledger, claiming, term, time),
