@@ -46,11 +46,12 @@ class Unreadable:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stray:
     """A conversation in which there is something up to the moment, `until`, at which its person was erased: a message that was on its way
-    then. All that goes, and is not filed.
+    then, if the table was found `clear` before. All that goes, and is not filed.
     """
 
     conv: str
     until: datetime
+    clear: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,12 @@ class DueReader:
         """Every settled message, conversation by conversation, each closed by its `Reading`; `Stray` before those of `erased` people."""
         self._lost = None
         for conversation in self._conversations(retention, now):
-            before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
-            yield from self._settled(conversation, before, erased)
+            stray = _stray(conversation, erased)
+            if stray is not None:
+                yield stray  # whomever its conversation waits for
+            if _is_due(conversation, retention, now):
+                before = now - (retention.at_latest if unsettled(conversation) else retention.quiet)
+                yield from self._settled(conversation, before, stray)
 
     def remaining(self, conversation: Conversation) -> Remainder:
         """What no part holds of the conversation."""
@@ -127,16 +132,13 @@ class DueReader:
         return left
 
     def _settled(
-        self, conversation: Conversation, before: datetime, erased: Erased
+        self, conversation: Conversation, before: datetime, stray: Stray | None
     ) -> Iterator[Filed | Owed | Stray | Reading]:
         """The messages received before `before`. The first is filed with the conversation, so that the archive knows that too."""
-        left, count, until = Remainder(), 0, erased.until(conversation.conv)
-        stray = until is not None and (conversation.first_at or EPOCH) <= until
-        if until is not None and stray:
-            yield Stray(conv=conversation.conv, until=until)
+        left, count = Remainder(), 0
         for filed in self.unarchived(conversation):
             received, suffix = _place(filed)
-            if until is not None and received <= until:
+            if stray is not None and received <= stray.until:
                 continue
             if isinstance(filed, Unreadable) or received >= before:
                 left = left.with_message(received, suffix)
@@ -144,7 +146,7 @@ class DueReader:
             if isinstance(filed, Owed):
                 yield filed
                 continue
-            yield replace(filed, conversation=None if count or stray else conversation)
+            yield replace(filed, conversation=None if count or stray is not None else conversation)
             count += 1
             if count % NOTE_EVERY == 0:
                 so_far = Remainder(since=conversation.unarchived_since, start=left.start or suffix)
@@ -221,9 +223,8 @@ class DueReader:
                 self.entries_read += 1
                 item = self.table.get(entry["pk"], entry["sk"])
                 self.items_read += 1
-                conversation = None if item is None else conversation_from(item)
-                if conversation is not None and _is_due(conversation, retention, now):
-                    yield conversation
+                if item is not None:
+                    yield conversation_from(item)
 
     def _items(self, pk: str, first: str, end: str) -> Iterator[Item]:
         # "$" is the character after "#": the range holds every key that begins with the letter and "#".
@@ -262,6 +263,14 @@ def _is_due(conversation: Conversation, retention: Retention, now: datetime) -> 
     since = conversation.unarchived_since
     wait = retention.at_latest if unsettled(conversation) else retention.quiet
     return since is not None and since < now - wait
+
+
+def _stray(conversation: Conversation, erased: Erased) -> Stray | None:
+    """That there is something in the conversation of the time before its person was erased, if there is."""
+    until = erased.until(conversation.conv)
+    if until is None or (conversation.first_at or EPOCH) > until:
+        return None
+    return Stray(conv=conversation.conv, until=until, clear=erased.is_clear(conversation.conv))
 
 
 def _place(filed: Filed | Owed | Unreadable) -> tuple[datetime, str]:

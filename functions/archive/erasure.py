@@ -36,7 +36,7 @@ from functions.archive.tombstones import Certificate
 from functions.common import keys
 from functions.common.clock import EPOCH
 from functions.common.errors import Unavailable
-from functions.common.identity import Party, People
+from functions.common.identity import Party
 from functions.common.table import Item, Table
 
 # Continuous backups of the table, and exports in the backup bucket, are kept so long.
@@ -58,13 +58,12 @@ class CopyUnreached(NotYetErased):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eraser:
-    """`people` knows the links between conversations, `remove_packs` takes packs away and says how many; `step` hears of each stage, and
-    `watch` sees the parts that are read in it pass: for somebody who waits.
+    """`remove_packs` takes packs away and says how many; `step` hears of each stage, and `watch` sees the parts that are read in it pass:
+    for somebody who waits.
     """
 
     cabinet: Cabinet
     table: Table
-    people: People
     holds: Holds
     remove_packs: Callable[[], int] = lambda: 0
     step: Callable[[str], None] = lambda _: None
@@ -75,7 +74,7 @@ class Eraser:
         counts: Counter[str] = Counter()
         for party in parties:
             counts.update(_kind(item) for item in self.cabinet.remains.items(party.conv, until))
-            counts["memberships"] += self._memberships(party.conv)
+            counts["memberships"] += self.cabinet.remains.memberships(party.conv, until)
         counts["campaigns"] = sum(1 for _ in floods.sent_by(self.table, _convs(parties), until))
         wanted = is_of(_convs(parties), until)
         for manifest in self.watch(self._parts(parties, until)):
@@ -95,7 +94,7 @@ class Eraser:
             return certificate
         self.step("table")
         for party in parties:
-            self.cabinet.remains.remove(party.conv, certificate.at)
+            self.cabinet.remains.remove(party.conv, certificate.at, clear=certificate.searched is not None)
         floods.forget(self.table, _convs(parties), certificate.at)
         self.step("archive")
         self._erase_lines(parties, certificate.at, run, now)
@@ -181,14 +180,6 @@ class Eraser:
                 self.cabinet.tombstones.write_down(done, copy)
             except Unavailable:
                 raise CopyUnreached(certificate, (copy.name,)) from None
-
-    # --- The table ---
-
-    def _memberships(self, conv: str) -> int:
-        """How many ids that a platform vouches for name the conversation."""
-        conversation = self.people.store.conversation(conv)
-        members = (link for mark in (conversation.vouched if conversation else ()) for link in self.people.links.members(mark))
-        return sum(link.party.conv == conv for link in members)
 
     # --- The archive ---
 

@@ -1,7 +1,8 @@
 """What the table holds of a conversation up to the moment at which its person was erased: counted, and made to vanish.
 
 Whoever writes to us afterwards is a new contact. If such messages are there, the conversation's own item is made anew out of them alone;
-otherwise it goes too.
+otherwise it goes too. Once the table was searched and found clear, only a stray can be there of that time: a message that was on its way.
+Then nothing goes but what it brought: a block, tags, a takeover, an opt-out, links are of the time since.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functions.common import keys
 from functions.common.clock import EPOCH, from_iso, from_ms, to_ms
 from functions.common.dynamo_items import conversation_from, judged_from_item
 from functions.common.errors import Retryable
-from functions.common.identity import People
+from functions.common.identity import VOUCHED_KINDS, People, VouchedId, party_of, vouched_ids, with_vouched
 from functions.common.judgement import Judged
 from functions.common.ledger import ledger
 from functions.common.store import APPLIED_KEPT, Conversation, ConversationChanged, applied_mark, unsettled
@@ -44,10 +45,14 @@ class Remains:
             (item for item in items if not _is_later(item, later, until)), key=lambda item: _LAST.get(item["sk"][0], 3)
         )
 
-    def remove(self, conv: str, until: datetime) -> None:
-        """Remove them. May be repeated; `NotYetErased` when messages keep coming."""
-        # The links first: the conversation, which goes last, knows under which ids it is named.
-        self.people.forget(conv)
+    def memberships(self, conv: str, until: datetime) -> int:
+        """Under how many ids that a platform vouches for it was named up to then."""
+        return len(self.people.marks_until(conv, until, self._vouched(conv)))
+
+    def remove(self, conv: str, until: datetime, *, clear: bool = False) -> None:
+        """Remove them. `clear`: the table was found clear of them before. May be repeated; `NotYetErased` when messages keep coming."""
+        # The links first: messages and the conversation, which go later, know under which ids it is named.
+        self.people.forget_until(conv, until, self._vouched(conv))
         for item in self.items(conv, until):
             if item["corrects"]:
                 # First what training learns from: nothing but this line leads there.
@@ -55,26 +60,47 @@ class Remains:
             if item["sk"] != keys.CONVERSATION_SK:
                 self.table.delete(item["pk"], item["sk"])
         for _ in range(_TRIES):
-            if self._settled(conv, until):
+            if self._settled(conv, until, clear):
                 return
         raise NotYetErased("messages keep coming")
 
-    def _settled(self, conv: str, until: datetime) -> bool:
+    def _settled(self, conv: str, until: datetime, clear: bool) -> bool:
         """Whether the conversation's own item is gone, or knows of later messages only; False when a message came meanwhile."""
         item = self.table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
         if item is None:
             return True
         before = conversation_from(item)
-        later = (found for found in self._stored(conv, "M#") if _slim(found)["at"] > until)
-        fresh = begun_anew(before, [(judged_from_item(found), "archived" in found) for found in later], until)
+        found = (found for found in self._stored(conv, "M#") if _slim(found)["at"] > until)
+        later = [(judged_from_item(each), "archived" in each) for each in found]
+        fresh = begun_anew(before, later, until, clear=clear)
         try:
             if fresh is None:
+                self.people.forget(conv)
                 self.table.delete(item["pk"], item["sk"], condition="#rev = :was", values={":was": item["rev"]})
-            elif fresh != before:
-                self.people.store.apply(before, fresh)
+            elif fresh is not before:
+                self.people.store.apply(before, replace(fresh, vouched=self._vouched_anew(before, later)))
         except (ConditionFailed, ConversationChanged):
             return False
         return True
+
+    def _vouched(self, conv: str) -> set[str]:
+        """Marks of the ids that messages of the conversation name: one that was stored and no more is not noted in the conversation."""
+        contacts = (item["message"].get("contact", {}) for item in self._stored(conv, "M#") if "message" in item)
+        return {
+            VouchedId(kind=each["kind"], scope=each["scope"], value=each["value"]).mark
+            for contact in contacts
+            for each in contact.get("ids", ())
+            if each.get("kind") in VOUCHED_KINDS and each.get("scope")
+        }
+
+    def _vouched_anew(self, before: Conversation, later: list[tuple[Judged, bool]]) -> tuple[str, ...]:
+        """The marks under which it stands since: of what a stray said before them too, its note went with it."""
+        marks = tuple(mark for mark in before.vouched if self.people.stands_under(mark, before.conv))
+        for judged, _ in later:
+            for each in vouched_ids(judged.message):
+                self.people.links.vouch(each, party_of(before), judged.message.received_at)
+            marks = with_vouched(marks, judged.message)
+        return marks
 
     def _stored(self, conv: str, prefix: str = "") -> Iterator[Item]:
         values = {":pk": keys.conversation_pk(conv)}
@@ -83,37 +109,65 @@ class Remains:
         return self.table.query("pk = :pk AND begins_with(sk, :prefix)", values | {":prefix": prefix})
 
 
-def begun_anew(before: Conversation, later: list[tuple[Judged, bool]], until: datetime) -> Conversation | None:
+def begun_anew(
+    before: Conversation, later: list[tuple[Judged, bool]], until: datetime, *, clear: bool = False
+) -> Conversation | None:
     """The conversation as it is known from messages later than `until`, each with whether it is archived; None without any.
 
     Its counter goes on, for the messages have their numbers. Work that is due for them stays, and of what was said what was said since.
+    `clear`: but for a stray nothing in it is older, though its later messages may have left the table.
     """
-    if not later:
-        return None
     if before.first_at is not None and before.first_at > until:
         return before
-    received = [judged.message.received_at for judged, _ in later]
-    unfiled = [judged.message for judged, filed in later if not filed]
-    contact = later[-1][0].message.contact
-    fresh = Conversation(
+    since = before.last_at if clear and before.last_at is not None and before.last_at > until else None
+    if not later and since is None:
+        return None
+    fresh = _known_from(later, before, until) if later else _emptied(before, until)
+    if clear:
+        # An opt-out may be the stray's; whoever once asked for silence is not written to for that.
+        fresh = replace(
+            fresh,
+            opted_out=fresh.opted_out or before.opted_out,
+            blocked=before.blocked,
+            tags=before.tags,
+            taken_by=before.taken_by,
+            last_at=max(filter(None, (fresh.last_at, since))),
+        )
+    return _with_work(fresh, before, [judged for judged, _ in later])
+
+
+def _emptied(before: Conversation, until: datetime) -> Conversation:
+    """The conversation without anything that a message said."""
+    return Conversation(
         conv=before.conv,
         channel=before.channel,
         account=before.account,
         contact=before.contact,
+        count=before.count,
+        first_at=before.last_at,
+        last_at=before.last_at,
+        replied=tuple(entry for entry, said in zip(before.replied, ledger(before), strict=True) if said.at > until),
+        person_at=before.person_at if before.person_at is not None and before.person_at > until else None,
+        rev=before.rev,
+    )
+
+
+def _known_from(later: list[tuple[Judged, bool]], before: Conversation, until: datetime) -> Conversation:
+    """The conversation with what later messages say."""
+    received = [judged.message.received_at for judged, _ in later]
+    unfiled = [judged.message for judged, filed in later if not filed]
+    contact = later[-1][0].message.contact
+    return replace(
+        _emptied(before, until),
         name=contact.name,
         locale=contact.locale,
-        count=before.count,
         first_at=min(received),
         last_at=max(received),
         opted_out=any(judged.judgement.opt_out for judged, _ in later),
         unarchived_since=min((message.received_at for message in unfiled), default=None),
         unarchived_from=min((keys.split(message.message_id).suffix for message in unfiled), default=None),
         applied=tuple(applied_mark(judged.message.message_id) for judged, _ in later)[-APPLIED_KEPT:],
-        replied=tuple(entry for entry, said in zip(before.replied, ledger(before), strict=True) if said.at > until),
-        person_at=before.person_at if before.person_at is not None and before.person_at > until else None,
-        rev=before.rev,
     )
-    return _with_work(fresh, before, [judged for judged, _ in later])
 
 
 def _with_work(fresh: Conversation, before: Conversation, later: list[Judged]) -> Conversation:
@@ -135,8 +189,8 @@ def _with_work(fresh: Conversation, before: Conversation, later: list[Judged]) -
 def _is_later(item: Item, later: set[str], until: datetime) -> bool:
     """Whether an item belongs to what came afterwards: a message and what goes with it, an act of a person, the conversation itself."""
     kind = item["sk"][0]
-    if kind == "@":
-        return bool(later) and bool(item["at"] > until)
+    if kind in "@L":
+        return bool(item["at"] > until)
     if kind == "Z":
         # A correction has the words of its message, and goes with it whenever it was made.
         return bool(item["sk"][2:15] > f"{to_ms(until):013d}") and (not item["corrects"] or item["of"] in later)
@@ -144,7 +198,7 @@ def _is_later(item: Item, later: set[str], until: datetime) -> bool:
 
 
 def _slim(item: Item) -> Item:
-    """What must be known of an item; `at` is a message's receipt, or the first that the conversation knows of.
+    """What must be known of an item; `at` is a message's receipt, the first that the conversation knows of, or when a link was made.
 
     `corrects`: it says that a person corrected a message's labels.
     """
@@ -154,6 +208,8 @@ def _slim(item: Item) -> Item:
             at = from_iso(item["message"]["received_at"])
         elif kind == "@":
             at = from_iso(item["first_at"])
+        elif kind == "L":
+            at = from_iso(item["acts"][0]["at"])
     corrects, of = kind == "Z" and item.get("action") == "correct", str(item.get("message_id", "")).rpartition(".")
     suffix = f"{of[0].rpartition('.')[2]}.{of[2]}"
     return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": corrects, "of": suffix}

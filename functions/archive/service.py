@@ -170,7 +170,7 @@ class Run:
 
     def _remove(self, stray: Stray) -> None:
         try:
-            self.cabinet.remains.remove(stray.conv, stray.until)
+            self.cabinet.remains.remove(stray.conv, stray.until, clear=stray.clear)
         except MalformedEnvelope as fault:
             # A later message that cannot be read keeps its conversation's item for the next night, and nobody else's messages waiting.
             self.cabinet.telemetry.error(

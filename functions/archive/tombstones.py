@@ -65,10 +65,11 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """Who was erased lately: by hash of the conversation, when."""
+    """Who was erased lately: by hash of the conversation, when. Of those in `clear` a search of the table has found nothing since."""
 
     hash_of: Callable[[str], str]
     at: dict[str, datetime]
+    clear: frozenset[str] = frozenset()
 
     def covers(self, conv: str, received_at: datetime) -> bool:
         """Whether a message of the conversation that was received then must stay away."""
@@ -78,6 +79,10 @@ class Erased:
     def until(self, conv: str) -> datetime | None:
         """Until when what came from a conversation was erased; None when it was not."""
         return self.at.get(self.hash_of(conv)) if self.at else None
+
+    def is_clear(self, conv: str) -> bool:
+        """Whether the table was found clear of the conversation: what is in it of that time came since."""
+        return self.hash_of(conv) in self.clear
 
 
 class Tombstones:
@@ -158,10 +163,12 @@ class Tombstones:
 
     def all_of(self, certificates: list[Certificate]) -> Erased:
         """Who these certificates say was erased; of several, the last counts."""
-        at: dict[str, datetime] = {}
+        last: dict[str, Certificate] = {}
         for certificate in sorted(certificates, key=lambda each: each.at):
-            at |= dict.fromkeys(certificate.conversations, certificate.at)
-        return Erased(hash_of=self.hash_of, at=at)
+            last |= dict.fromkeys(certificate.conversations, certificate)
+        at = {mark: certificate.at for mark, certificate in last.items()}
+        clear = frozenset(mark for mark, certificate in last.items() if certificate.searched is not None)
+        return Erased(hash_of=self.hash_of, at=at, clear=clear)
 
     def bring_back(self) -> int:
         """Put into the table what the bucket has and the table lacks, and how many tombstones that were."""

@@ -44,10 +44,11 @@ class DynamoLinks:
         sides = ((one, other), (other, one))
         self._all([_change(keys.pair_key(here.conv, there.conv), act, after, party=there) for here, there in sides])
 
-    def forget(self, conv: str, marks: tuple[str, ...]) -> None:
+    def forget(self, conv: str, marks: tuple[str, ...], until: datetime | None = None) -> None:
         for link in self.pairs(conv):
-            self.table.delete(*keys.pair_key(link.party.conv, conv))
-            self.table.delete(*keys.pair_key(conv, link.party.conv))
+            if until is None or link.acts[0].at <= until:
+                self.table.delete(*keys.pair_key(link.party.conv, conv))
+                self.table.delete(*keys.pair_key(conv, link.party.conv))
         for mark in marks:
             self.table.delete(*keys.member_key(mark, conv))
 

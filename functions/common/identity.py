@@ -13,7 +13,7 @@ what was undone: an act is added to it, never taken away, and an id that was see
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -107,8 +107,10 @@ class Links(Protocol):
     def act_on_pair(self, one: Party, other: Party, act: Act, *, after: int) -> None:
         """Add an act to the link of two conversations, on both sides or on none."""
 
-    def forget(self, conv: str, marks: tuple[str, ...]) -> None:
-        """Remove everything that names the conversation."""
+    def forget(self, conv: str, marks: tuple[str, ...], until: datetime | None = None) -> None:
+        """Remove everything that names the conversation under these marks, and the operators' links: of these only those that were made
+        until then, if a time is named.
+        """
 
 
 def vouched_ids(message: Message) -> tuple[VouchedId, ...]:
@@ -188,6 +190,22 @@ class People:
     def forget(self, conv: str) -> None:
         """Remove every link of the conversation, and the record of those that were undone: it is to be erased."""
         self.links.forget(conv, self._marks(conv))
+
+    def forget_until(self, conv: str, until: datetime, also: Collection[str] = ()) -> None:
+        """Remove the links of the conversation that were made until then. `also`: marks that it may not know, of ids it was seen with."""
+        self.links.forget(conv, self.marks_until(conv, until, also), until)
+
+    def marks_until(self, conv: str, until: datetime, also: Collection[str] = ()) -> tuple[str, ...]:
+        """The marks under which the conversation was first seen until then, of those that it knows and of `also`."""
+        known = dict.fromkeys((*self._marks(conv), *sorted(also)))
+        return tuple(mark for mark in known if any(link.acts[0].at <= until for link in self._own(mark, conv)))
+
+    def stands_under(self, mark: str, conv: str) -> bool:
+        """Whether the conversation was seen under a mark, undone or not."""
+        return any(self._own(mark, conv))
+
+    def _own(self, mark: str, conv: str) -> Iterator[Link]:
+        return (link for link in self.links.members(mark) if link.party.conv == conv)
 
     def _standing(self, conv: str) -> Iterator[Link]:
         yield from (link for link in self.links.pairs(conv) if link.stands)

@@ -173,7 +173,6 @@ def _eraser(table: str, archive: Cabinet, exports: Exports) -> Eraser:
     return Eraser(
         cabinet=archive,
         table=known,
-        people=people_of(table),
         holds=Holds(known),
         remove_packs=exports.remove,
         step=_step,

@@ -190,6 +190,21 @@ class TestPeople:
         assert [link.party for link in office.links.members(UNION.mark)] == [BEN]
         office.people.forget(ANN.conv)
 
+    def test_what_was_linked_since_is_not_forgotten_with_what_was_before(self, office: Office) -> None:
+        office.meet(ANN, UNION)
+        for party in (BEN, CAT):
+            office.meet(party)
+        office.people.link(ANN, BEN, by="mei", at=NOW)
+        office.people.link(ANN, CAT, by="mei", at=LATER)
+        assert office.people.marks_until(ANN.conv, LATER) == (UNION.mark,)
+        office.people.forget_until(ANN.conv, NOW, (UNION.mark, "unknown"))
+        assert [link.party for link in office.links.pairs(ANN.conv)] == [CAT]
+        assert (office.links.pairs(BEN.conv), len(office.links.pairs(CAT.conv))) == ([], 1)
+        assert office.people.stands_under(UNION.mark, ANN.conv) is False
+        office.links.vouch(UNION, ANN, LATER)
+        office.people.forget_until(ANN.conv, NOW, (UNION.mark,))
+        assert office.people.stands_under(UNION.mark, ANN.conv)
+
     def test_what_a_person_costs_to_find_is_what_is_linked(self, office: Office) -> None:
         if isinstance(office.store, MemoryStore):
             pytest.skip("counts calls to a table")

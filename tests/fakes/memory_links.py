@@ -46,8 +46,10 @@ class MemoryLinks:
                 self.paired = before
                 raise
 
-    def forget(self, conv: str, marks: tuple[str, ...]) -> None:
-        self.paired = {key: link for key, link in self.paired.items() if conv not in key}
+    def forget(self, conv: str, marks: tuple[str, ...], until: datetime | None = None) -> None:
+        self.paired = {
+            key: link for key, link in self.paired.items() if conv not in key or (until is not None and link.acts[0].at > until)
+        }
         for mark in marks:
             self.under.pop((mark, conv), None)
 

@@ -25,8 +25,7 @@ from functions.archive.holds import Holds
 from functions.archive.places import Place
 from functions.archive.tombstones import Tombstones
 from functions.common import aws
-from functions.common.dynamo_links import DynamoLinks
-from functions.common.identity import Party, People
+from functions.common.identity import Party
 from infra.cli import rights
 from infra.cli.app import app
 from infra.records.lost_ledger import LostLedger
@@ -83,9 +82,8 @@ def restore(room: ArchiveRoom) -> Restored:
 
 
 def eraser(room: ArchiveRoom) -> Eraser:
-    people = People(room.store, DynamoLinks(room.table))
     cabinet = rights._cabinet(room.table.name, room.bucket.name, SHARDS)
-    return Eraser(cabinet=cabinet, table=room.table, people=people, holds=Holds(room.table))
+    return Eraser(cabinet=cabinet, table=room.table, holds=Holds(room.table))
 
 
 def erase(room: ArchiveRoom) -> None:

@@ -40,8 +40,7 @@ def few_days_of_floods(monkeypatch: pytest.MonkeyPatch) -> None:
 def eraser(world: World, cabinet: Cabinet | None = None) -> Eraser:
     """Who erases."""
     cabinet = cabinet or world.process()
-    people = People(world.store, DynamoLinks(world.table))
-    return Eraser(cabinet=cabinet, table=world.table, people=people, holds=Holds(world.table))
+    return Eraser(cabinet=cabinet, table=world.table, holds=Holds(world.table))
 
 
 def erase(world: World, *parties: Party, cabinet: Cabinet | None = None, now: datetime = NOW) -> Certificate:

@@ -1,0 +1,198 @@
+"""A message that was on its way while its sender was erased: it goes with all that it brought, and with nothing that was set since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.erasure import CopyUnreached
+from functions.archive.removals import Removals
+from functions.archive.tombstones import Tombstones
+from functions.common import keys
+from functions.common.dynamo_links import DynamoLinks
+from functions.common.identity import People, VouchedId
+from functions.common.store import Conversation
+from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
+from tests.unit.test_erasure import ANNA, BEN, erase, eraser, everything
+
+__all__ = ["cloud", "world"]
+
+SINCE = NOW + timedelta(minutes=5)
+UNION = VouchedId(kind="unionid", scope="op1", value="union-anna")
+
+
+@pytest.fixture(autouse=True)
+def no_floods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each day is sixteen queries, and nobody here sent what others sent too."""
+    monkeypatch.setattr("functions.archive.floods._DAYS", 0)
+
+
+def people(world: World) -> People:
+    return People(world.store, DynamoLinks(world.table))
+
+
+def of_anna(world: World) -> Conversation:
+    found = world.store.conversation(ANNA.conv)
+    assert found is not None
+    return found
+
+
+def begun_again(world: World) -> str:
+    """Anna is erased, writes again, and people see to her; the new message's id."""
+    world.receive("anna", SETTLED)
+    world.receive("ben", SETTLED)
+    erase(world, ANNA)
+    later = world.receive("anna", SINCE)
+    before = of_anna(world)
+    world.store.apply(before, replace(before, blocked=True, tags=("vip",), taken_by="lee", opted_out=True, person_at=SINCE))
+    assert people(world).link(ANNA, BEN, by="lee", at=SINCE)
+    return later
+
+
+def set_since(world: World) -> tuple[object, ...]:
+    known = of_anna(world)
+    linked = [(link.party, link.stands) for link in people(world).links.pairs(ANNA.conv)]
+    return known.blocked, known.tags, known.taken_by, known.opted_out, known.person_at, linked
+
+
+KEPT = (True, ("vip",), "lee", True, SINCE, [(BEN, True)])
+
+
+def test_a_stray_takes_nothing_with_it_that_was_set_since(world: World) -> None:
+    later = begun_again(world)
+    stray = world.receive("anna", NOW - timedelta(days=3), replied=True)
+    assert of_anna(world).first_at == NOW - timedelta(days=3)
+    world.run(now=NOW + timedelta(days=2))
+    assert set_since(world) == KEPT
+    assert world.store.message(stray) is None and world.store.reply(stray) is None
+    assert world.store.message(later) is not None and stray not in world.filed()
+    assert of_anna(world).first_at == SINCE
+    assert [link.party for link in people(world).links.pairs(BEN.conv)] == [ANNA]
+
+
+def test_a_stray_for_which_somebody_waits_goes_in_the_first_night_too(world: World) -> None:
+    begun_again(world)
+    stray = world.receive("anna", NOW - timedelta(days=3), status="waiting")
+    world.run(now=NOW + timedelta(hours=1))
+    assert world.store.message(stray) is None
+    assert set_since(world) == KEPT
+
+
+def test_a_stray_that_comes_when_later_messages_have_left_the_table_takes_nothing_with_it(world: World) -> None:
+    later = begun_again(world)
+    world.run(now=NOW + timedelta(days=2))
+    world.table.delete(keys.conversation_pk(ANNA.conv), keys.message_sk(keys.split(later)))  # it expired
+    stray = world.receive("anna", NOW - timedelta(days=3))
+    world.run(now=NOW + timedelta(days=20))
+    assert world.store.message(stray) is None
+    assert set_since(world) == KEPT
+    assert (of_anna(world).first_at, of_anna(world).unarchived_since) == (SINCE, None)
+    assert eraser(world).found((ANNA,), until=NOW) == {}
+
+
+def test_a_stray_alone_leaves_no_conversation_behind(world: World) -> None:
+    world.receive("anna", SETTLED)
+    erase(world, ANNA)
+    world.receive("anna", NOW - timedelta(days=3))
+    people(world).links.vouch(UNION, ANNA, NOW - timedelta(days=3))
+    before = of_anna(world)
+    world.store.apply(before, replace(before, vouched=(UNION.mark,)))
+    world.run(now=NOW + timedelta(days=2))
+    assert "anna" not in everything(world) and ANNA.conv not in everything(world)
+
+
+def named(world: World, message_id: str) -> None:
+    """Let a stored message name its sender by an id that the platform vouches for."""
+    key = keys.split(message_id)
+    ids = [{"kind": UNION.kind, "scope": UNION.scope, "value": UNION.value}]
+    place = keys.conversation_pk(key.conv), keys.message_sk(key)
+    world.table.update(*place, "SET #message.#contact.#ids = :ids", values={":ids": ids})
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_a_platform_vouched_for_by_a_stray_stands_only_if_it_did_so_since(world: World, again: bool) -> None:
+    later = begun_again(world)
+    if again:
+        named(world, later)
+    named(world, world.receive("anna", NOW - timedelta(days=3)))
+    people(world).links.vouch(UNION, ANNA, NOW - timedelta(days=3))  # and its conversation's update never came
+    world.run(now=NOW + timedelta(days=2))
+    members = people(world).links.members(UNION.mark)
+    assert [(link.party, link.acts[0].at) for link in members] == ([(ANNA, SINCE)] if again else [])
+    assert of_anna(world).vouched == ((UNION.mark,) if again else ())
+    assert set_since(world) == KEPT
+
+
+def test_an_id_that_a_message_names_and_its_conversation_does_not_know_is_forgotten_with_the_person(world: World) -> None:
+    named(world, world.receive("anna", NOW - timedelta(days=1)))
+    people(world).links.vouch(UNION, ANNA, NOW - timedelta(days=1))  # the process died before the conversation's update
+    assert eraser(world).found((ANNA,), until=NOW)["memberships"] == 1
+    erase(world, ANNA)
+    assert people(world).links.members(UNION.mark) == []
+    assert "anna" not in everything(world)
+
+
+def test_a_table_that_came_back_from_a_backup_is_taken_for_no_clear_one(world: World) -> None:
+    """What it holds of the person is of before, whatever the certificate in the bucket says."""
+    world.receive("anna", SETTLED)
+    before = of_anna(world)
+    world.store.apply(before, replace(before, blocked=True, tags=("vip",)))
+    mark = (of_anna(world).blocked, of_anna(world).tags)
+    erase(world, ANNA)
+    for pk in ("E#certificates", "E#erased"):
+        for item in world.items(pk):
+            world.table.delete(item["pk"], item["sk"])
+    world.receive("anna", SETTLED)  # as it was
+    world.receive("anna", SINCE)
+    before = of_anna(world)
+    world.store.apply(before, replace(before, blocked=mark[0], tags=mark[1]))
+    cabinet = world.process()
+    cabinet.tombstones.bring_back()
+    world.run(now=NOW + timedelta(days=2))
+    assert (of_anna(world).blocked, of_anna(world).tags) == (False, ())
+
+
+def test_what_was_set_since_stands_in_the_way_of_no_erasure_that_waits_for_a_copy(world: World) -> None:
+    world.receive("anna", SETTLED)
+    world.receive("ben", SETTLED)
+    cabinet = world.process()
+    silent = Removals(world.table, (cabinet.bucket, ArchiveBucket(world.s3, "nobodys")))
+    with pytest.raises(CopyUnreached):
+        erase(world, ANNA, cabinet=replace(cabinet, removals=silent))
+    (waiting,) = Tombstones(world.table).certificates(NOW - timedelta(days=1))
+    assert waiting.searched and waiting.complete is None
+    world.receive("anna", SINCE)
+    people(world).link(ANNA, BEN, by="lee", at=SINCE)
+    before = of_anna(world)
+    world.store.apply(before, replace(before, blocked=True))
+    stray = world.receive("anna", NOW - timedelta(minutes=5))
+    done = erase(world, ANNA, now=NOW + timedelta(hours=1))
+    assert done.complete and done.at == NOW
+    assert world.store.message(stray) is None and of_anna(world).blocked
+    assert [link.party for link in people(world).links.pairs(ANNA.conv)] == [BEN]
+
+
+@pytest.mark.timeout(280)
+def test_a_run_that_dies_at_any_call_while_it_removes_a_stray_leaves_it_to_the_next(cloud: Cloud) -> None:
+    world = cloud.world()
+    calls = Calls()
+    n, died = 1, True
+    while died:
+        world = cloud.world()
+        named(world, begun_again(world))
+        named(world, world.receive("anna", NOW - timedelta(days=3), replied=True))
+        people(world).links.vouch(UNION, ANNA, NOW - timedelta(days=3))
+        calls = Calls(at=n, when="after", act=die)
+        try:
+            world.run(world.process(calls), now=NOW + timedelta(days=2))
+            died = False
+        except ProcessDied:
+            n = calls.seen + 1
+        world.run(now=NOW + timedelta(days=2, hours=1))
+        assert set_since(world) == KEPT, n
+        assert [link.acts[0].at for link in people(world).links.members(UNION.mark)] == [SINCE], n
+        assert eraser(world).found((ANNA,), until=NOW) == {}, n
+    assert n > 20
