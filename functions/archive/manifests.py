@@ -25,7 +25,7 @@ from typing import Any, Literal
 from functions.archive.parts import Part, Proof
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso
-from functions.common.errors import aws_faults
+from functions.common.errors import Poison, aws_faults
 from functions.common.table import ConditionFailed, Item, Table, to_item
 from functions.common.wire import plain
 
@@ -40,6 +40,10 @@ State = Literal["writing", "committed", "done", "lost"]
 
 class Superseded(Exception):
     """Another run has begun since: it has taken over whatever this one has not committed."""
+
+
+class ManifestInvalid(Poison, ValueError):
+    """What stands where a manifest should is none: a field is missing, or no such thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +279,14 @@ def manifest_item(manifest: Manifest) -> Item:
 
 
 def manifest_from(item: Item) -> Manifest:
-    """A manifest out of its item, or its note in the bucket; `KeyError`, `TypeError` or `ValueError` when it is none."""
+    """A manifest out of its item, or its note in the bucket; `ManifestInvalid` when it is none."""
+    try:
+        return _manifest(item)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ManifestInvalid(f"{item.get('pk', 'a note')} {item.get('sk', '')}: not a manifest of ours") from None
+
+
+def _manifest(item: Item) -> Manifest:
     known = {field.name: item[field.name] for field in fields(Manifest) if field.name in item}
     for name in ("began", "first", "last"):
         known[name] = from_iso(known[name])

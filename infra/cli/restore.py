@@ -126,7 +126,7 @@ def _manifests(catalogue: Catalogue, wanted: Wanted, now: datetime, relisted: Re
     # Whoever is named by an id in one channel may be linked with what was written in another.
     channels = (wanted.channel,) if wanted.channel and not wanted.ids else ()
     beside = relisted.parts if relisted is not None else []
-    return [*catalogue.parts(first, last, channels), *(found for found in beside if _may_hold(found, wanted, channels))]
+    return [*catalogue.believed(first, last, channels), *(found for found in beside if _may_hold(found, wanted, channels))]
 
 
 def _may_hold(manifest: Manifest, wanted: Wanted, channels: tuple[str, ...]) -> bool:

@@ -15,6 +15,12 @@ from infra.records.errors import PartUnsound
 
 PARTS = "dt="
 MANIFESTS = "_manifests/dt="
+ELSEWHERE = "it lies elsewhere than its manifest's day and channel say"
+
+
+def is_in_place(manifest: Manifest) -> bool:
+    """Whether a part's key is one of its day and channel."""
+    return manifest.key.startswith(f"{PARTS}{manifest.day}/channel={manifest.channel}/") and ".." not in manifest.key
 
 
 class Catalogue:
@@ -27,6 +33,14 @@ class Catalogue:
     def parts(self, first: str, last: str, channels: Collection[str] = ()) -> Iterator[Manifest]:
         """The committed parts of the days from `first` to `last`, YYYY-MM-DD, oldest day first; no channels means all."""
         for manifest in self.ledger.committed(first, last):
+            if not channels or manifest.channel in channels:
+                yield manifest
+
+    def believed(self, first: str, last: str, channels: Collection[str] = ()) -> Iterator[Manifest]:
+        """The same, for readers who go by a part's place; `PartUnsound` when one lies elsewhere than its manifest says, whoever asked."""
+        for manifest in self.ledger.committed(first, last):
+            if not is_in_place(manifest):
+                raise PartUnsound(f"{manifest.key}: {ELSEWHERE}")
             if not channels or manifest.channel in channels:
                 yield manifest
 

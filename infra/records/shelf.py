@@ -33,7 +33,7 @@ class Shelf:
     def parts(self, question: Question) -> list[Path]:
         """The files in which the question's messages may be; `PartUnsound` when one cannot be had as its manifest says."""
         first, last = question.period.days()
-        listed = list(self._catalogue.parts(first, last))
+        listed = list(self._catalogue.believed(first, last))
         self._clear(first, last, {self._place(manifest) for manifest in listed})
         wanted = [manifest for manifest in listed if _may_hold(manifest, question)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:

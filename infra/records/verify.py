@@ -20,7 +20,7 @@ from functions.archive.parts import ArchiveUnproven, read_part
 from functions.common.errors import aws_faults
 from functions.common.judgement import Judged
 from functions.common.wire import plain
-from infra.records.catalogue import PARTS, Catalogue
+from infra.records.catalogue import ELSEWHERE, PARTS, Catalogue, is_in_place
 from infra.records.errors import PartUnsound
 
 
@@ -86,8 +86,8 @@ def _lies(manifest: Manifest, path: Path) -> Iterator[Problem]:
         yield Problem(key=manifest.key, what="its messages were judged by other bundles than the manifest says")
     if not found.channels <= {manifest.channel}:
         yield Problem(key=manifest.key, what="its messages are of another channel than the manifest says")
-    if not manifest.key.startswith(f"dt={manifest.day}/channel={manifest.channel}/"):
-        yield Problem(key=manifest.key, what="it lies elsewhere than its manifest's day and channel say")
+    if not is_in_place(manifest):
+        yield Problem(key=manifest.key, what=ELSEWHERE)
 
 
 @dataclass(slots=True)
