@@ -12,7 +12,7 @@ this function or an operator, and however often, makes the same; the last object
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,7 +28,7 @@ from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Term
 from functions.archive.upload import upload
 from functions.common.calendar import Calendar
-from functions.common.errors import Retryable, aws_faults
+from functions.common.errors import Poison, Retryable, aws_faults
 from functions.common.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ HOUR = time(20)
 # What is stored within ten minutes (`store.LATE`) does not say when; an update that fails is tried again for another quarter of an hour.
 AFTER = timedelta(minutes=30)
 _SPARE_MS = 20_000
+_NO_HURRY = 3_600_000
 _FOLDER = "month-end/"
+
+
+class PackNotOwed(Poison):
+    """No pack of that month was ever due, or nobody has looked since."""
 
 
 class PackUnfinished(Retryable):
@@ -48,7 +53,8 @@ class PackUnfinished(Retryable):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
     """What a pack is made with. `source` reads what a sealed pack tells, `password` is fetched when it is needed, `lookout` sees who is
-    erased meanwhile.
+    erased meanwhile. For somebody who waits `step` hears of each stage, and `watch` sees a sheet's lines pass: its name, and how many
+    there are to be read.
     """
 
     packs: Packs
@@ -62,6 +68,8 @@ class Exporter:
     bucket: str
     password: Callable[[], str]
     telemetry: Telemetry
+    step: Callable[[str], None] = lambda _: None
+    watch: Callable[[Iterable[bytes], str, int], Iterable[bytes]] = lambda lines, _, __: lines
 
 
 def month_end(exporter: Exporter, *, now: datetime, remaining: Callable[[], int]) -> dict[str, Any]:
@@ -78,6 +86,20 @@ def month_end(exporter: Exporter, *, now: datetime, remaining: Callable[[], int]
     told = _make(exporter, min(owed, key=lambda term: (term.tries, term.month)), now, remaining)
     exporter.telemetry.count({"MonthEndPacks": 1, "PacksComplete": len(owed) == 1})
     return told | {"made": True, "more": len(owed) > 1}
+
+
+def make_by_hand(exporter: Exporter, month: str, *, now: datetime) -> dict[str, Any]:
+    """Make the very pack of a month, YYYY-MM, that is owed, or was made and is there no more, however long that takes; `made` is false when
+    it is there. `PackNotOwed`.
+    """
+    term = next((term for term in exporter.packs.decided() if term.month == month), None)
+    if term is None:
+        raise PackNotOwed(f"no pack of {month} is owed: it is not due yet, or the archive's function has not looked since")
+    if _key(term) in set(_there(exporter)):
+        if term.made is None:
+            exporter.packs.note_made(month, now)
+        return {"month": month, "key": _key(term), "made": False}
+    return _make(exporter, term, now, lambda: _NO_HURRY) | {"made": True}
 
 
 def _terms(exporter: Exporter, now: datetime) -> list[Term]:
@@ -119,6 +141,7 @@ def _make(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[],
 
 def _seal(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[], int]) -> None:
     """Claim what the pack tells, and let nothing more be claimed for it."""
+    exporter.step("claiming what the table has of it")
     whole = remaining()
     with suppress(PackSealed):
         exporter.claims.claim(term, Allowance(remaining))
@@ -131,10 +154,11 @@ def _write(exporter: Exporter, term: Term, now: datetime, remaining: Callable[[]
     # As the run that may write: whatever was collected before the pack was sealed is in a part by now, or is collected anew.
     exporter.ledger.open(f"pack-{term.month}", now)
     lookout = exporter.lookout()
+    exporter.step("reading what the table has of it")
     source = exporter.source(term, Allowance(remaining))
     begins = datetime.combine(_first(term), time(), exporter.zone).astimezone(UTC)
     wanted = sheets(term.since, term.cut, exporter.zone, month=begins, oldest=source.oldest)
-    content = pack(wanted, _watched(source, remaining), zone=exporter.zone, password=exporter.password(), made_at=now)
+    content = pack(wanted, _watched(exporter, source, remaining), zone=exporter.zone, password=exporter.password(), made_at=now)
     size = upload(exporter.client, exporter.bucket, _key(term), content, last=lookout.check)
     exporter.packs.note_made(term.month, now)
     told = {"month": term.month, "key": _key(term), "sheets": len(wanted), "bytes": size}
@@ -178,11 +202,11 @@ def _there(exporter: Exporter) -> Iterator[str]:
             yield from (found["Key"] for found in page.get("Contents", ()))
 
 
-def _watched(source: PackSource, remaining: Callable[[], int]) -> Callable[[Sheet], Any]:
+def _watched(exporter: Exporter, source: PackSource, remaining: Callable[[], int]) -> Callable[[Sheet], Any]:
     """The source, given up in time to take everything back."""
 
     def lines(wanted: Sheet) -> Any:
-        for number, line in enumerate(source(wanted)):
+        for number, line in enumerate(exporter.watch(source(wanted), wanted.name, source.messages)):
             if number % 5_000 == 0 and remaining() <= _SPARE_MS:
                 raise OutOfTime
             yield line

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.cli.month_pack import made
 from infra.cli.place import BucketName, Day, Json, Shards, Since, TableName, Until, one_line, say, table_of, zone
+from infra.records.period import Asked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from functions.archive.pack import Sheet
     from functions.archive.pack_source import PackSource
     from functions.archive.parts import Filed
-    from infra.records.period import Asked, Period
+    from infra.records.period import Period
 
 Secret = Annotated[str, typer.Option("--secret", envvar="EXPORT_PASSWORD", help="The stack's output ExportPasswordArn.")]
 
@@ -27,7 +29,14 @@ def export(
     table: TableName,
     bucket: BucketName,
     secret: Secret,
-    to: Annotated[Path, typer.Option(help="The zip to write.")],
+    to: Annotated[Path | None, typer.Option(help="The zip to write.")] = None,
+    pack: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM", help="A month's own pack, which is owed or gone: into the export bucket, and no file."),
+    ] = None,
+    export_bucket: Annotated[
+        str | None, typer.Option(envvar="EXPORT_BUCKET", help="The stack's output ExportBucketName, for --pack.")
+    ] = None,
     shards: Shards = 4,
     month: Annotated[str | None, typer.Option(help="A whole month, YYYY-MM.")] = None,
     last_days: Annotated[
@@ -38,24 +47,43 @@ def export(
     until: Until = None,
     as_json: Json = False,
 ) -> None:
-    """Write a pack: a CSV per month and business, as 2026-11_投诉.csv. It is there whole, or not at all."""
+    """Write a pack: a CSV per month and business, as 2026-11_投诉.csv. It is there whole, or not at all.
+
+    With --pack the very pack that the archive's function owes, encrypted and put where it would have put it, and owed no more.
+    """
+    asked = Asked(last_days=last_days, day=day, since=since, until=until)
+    with one_line():
+        _one_thing(to, pack, month, asked)
+        if pack is not None:
+            told = made(pack, table=table, bucket=bucket, export_bucket=export_bucket, secret=secret, shards=shards)
+            say(told, f"{told['key']}: {'made' if told['made'] else 'it is there'}", as_json=as_json)
+        elif to is not None:
+            told = _file(to, asked, month, table=table, bucket=bucket, secret=secret, shards=shards)
+            say(told, f"{to}: {len(told['sheets'])} CSVs, {told['bytes']} bytes", as_json=as_json)
+
+
+def _one_thing(to: Path | None, pack: str | None, month: str | None, asked: Asked) -> None:
+    from infra.records.errors import NothingChosen
+
+    if (to is None) == (pack is None) or (pack is not None and (month is not None or asked != Asked())):
+        raise NothingChosen("say --to FILE and the time that is wanted, or --pack YYYY-MM and nothing beside it")
+
+
+def _file(to: Path, asked: Asked, month: str | None, *, table: str, bucket: str, secret: str, shards: int) -> dict[str, Any]:
     from functions.archive.overtaken import Lookout
     from functions.archive.pack import sheets
     from functions.archive.password import password
     from functions.archive.tombstones import Tombstones
     from functions.common.aws import client
     from functions.common.clock import system_clock
-    from infra.records.period import Asked
 
-    with one_line():
-        now = system_clock()
-        time = _period(Asked(last_days=last_days, day=day, since=since, until=until), month, now)
-        wanted = sheets(time.since, time.until, zone())
-        lookout = Lookout(Tombstones(table_of(table)))  # before anything is read
-        source, key = _source(table, bucket, shards, time), password(client("secretsmanager"), secret)
-        size = written(to, _packed(wanted, source, key, now), last=lookout.check)
-    told = {"file": str(to), "sheets": [each.name for each in wanted], "bytes": size}
-    say(told, f"{to}: {len(wanted)} CSVs, {size} bytes", as_json=as_json)
+    now = system_clock()
+    time = _period(asked, month, now)
+    wanted = sheets(time.since, time.until, zone())
+    lookout = Lookout(Tombstones(table_of(table)))  # before anything is read
+    source, key = _source(table, bucket, shards, time), password(client("secretsmanager"), secret)
+    size = written(to, _packed(wanted, source, key, now), last=lookout.check)
+    return {"file": str(to), "sheets": [each.name for each in wanted], "bytes": size}
 
 
 def _packed(wanted: tuple[Sheet, ...], source: PackSource, password: str, now: datetime) -> Iterator[bytes]:
@@ -66,8 +94,8 @@ def _packed(wanted: tuple[Sheet, ...], source: PackSource, password: str, now: d
 
 def _period(asked: Asked, month: str | None, now: datetime) -> Period:
     from infra.records.errors import PeriodInvalid
-    from infra.records.period import Asked, read_period
     from infra.records.period import month as whole_month
+    from infra.records.period import read_period
 
     where = zone()
     given = read_period(asked, now=now, zone=where)

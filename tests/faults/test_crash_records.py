@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -22,6 +23,7 @@ from functions.archive import places
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.erasure import Eraser
 from functions.archive.holds import Holds
+from functions.archive.packs import Packs
 from functions.archive.places import Place
 from functions.archive.tombstones import Tombstones
 from functions.common import aws
@@ -30,7 +32,7 @@ from infra.cli import rights
 from infra.cli.app import app
 from infra.records.lost_ledger import LostLedger
 from infra.records.restore import Restored, Restorer, Wanted
-from tests.fakes.archive_room import NOW, SHARDS, ArchiveRoom, open_archive_room
+from tests.fakes.archive_room import NOW, SHANGHAI, SHARDS, ArchiveRoom, open_archive_room
 from tests.fakes.deaths import Death, Watch, watching
 from tests.fakes.template import table_definition
 from tests.unit.test_erasure_reach import copied, held_in, versioned
@@ -256,6 +258,48 @@ def test_an_export_that_dies_at_any_call_leaves_no_file_that_could_be_taken_for_
             assert [name for name, size in sizes(out) if size] == [name for name, size in whole if size], n
             out.unlink()
         assert len(watch.calls) > 5
+
+
+def test_a_pack_that_is_made_by_hand_and_dies_at_any_call_is_made_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To die before a read is to die after the write before it."""
+    monkeypatch.setattr("infra.cli.month_pack.zone", lambda: SHANGHAI)  # the configuration is read for it, which takes long
+    with owing(monkeypatch):
+        whole = Watch()
+        with watching(whole):
+            assert runner.invoke(app, PACK).exit_code == 0
+    assert len(writes(whole)) > 8
+    for n in writes(whole):
+        with owing(monkeypatch) as there:
+            with watching(Watch(at=n, when="after")), suppress(Death):
+                runner.invoke(app, PACK, catch_exceptions=False)
+            outcome = runner.invoke(app, PACK)
+            assert outcome.exit_code == 0, (n, outcome.output)
+            body = aws.client("s3").get_object(Bucket="exports", Key="month-end/2026-11.zip")["Body"].read()
+            assert rows_of(body) == 3, n
+            assert Packs(there.table).decided()[0].made is not None, n
+
+
+PACK = ("export", "--pack", "2026-11")
+
+
+@contextmanager
+def owing(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveRoom]:
+    """A room whose pack of November is owed: of three messages one is in a part."""
+    with open_archive_room() as there:
+        monkeypatch.setenv("EXPORT_BUCKET", "exports")
+        secret = aws.client("secretsmanager").create_secret(Name="export", SecretString="p4ss")["ARN"]
+        monkeypatch.setenv("EXPORT_PASSWORD", secret)
+        aws.client("s3").create_bucket(Bucket="exports")
+        there.file(there.message("filed", received_at=NOW - timedelta(days=9)))
+        there.keep_hot(*(there.message(name, contact=name, received_at=NOW) for name in ("anna", "ben")))
+        Packs(there.table).decide("2026-11", NOW - timedelta(days=20), NOW + timedelta(days=1))
+        yield there
+
+
+def rows_of(pack: bytes) -> int:
+    with pyzipper.AESZipFile(BytesIO(pack)) as archive:
+        archive.setpassword(b"p4ss")
+        return sum(archive.read(name).count(b"\r\n") - 1 for name in archive.namelist())
 
 
 def sizes(pack: Path) -> list[tuple[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,11 +14,12 @@ from botocore.client import BaseClient
 from typer.testing import CliRunner
 
 from functions.archive import places
+from functions.archive.packs import Packs
 from functions.archive.places import Place
 from functions.common.aws import client, s3_elsewhere
 from infra.cli.app import app
 from infra.local import template
-from tests.fakes.archive_room import ArchiveRoom
+from tests.fakes.archive_room import NOW, ArchiveRoom
 from tests.template.test_permissions import ACTIONS
 from tests.unit.test_erasure_reach import SECRET, copied, versioned
 from tests.unit.test_person_rights import ANNA, PHONE, room
@@ -48,6 +50,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
         ("person", "export", *ANNAS, "--to", "anna.zip", "--vault-key", "KEY"),
         ("search", "--last-days", "9", "--unmask", "why", "--vault-key", "KEY"),
     ],
+    "RecordsPackerPolicy": [("export", "--pack", "2026-11")],
     "RecordsKeeperPolicy": [
         ("restore", "--all", "--keep-days", "9"),
         ("restore", "--all", "--from-manifests", "--keep-days", "99"),
@@ -95,6 +98,7 @@ def noted(made: dict[str, set[str]]) -> Iterator[None]:
 def called(room: ArchiveRoom, policy: str) -> dict[str, set[str]]:
     made: dict[str, set[str]] = {}
     client("s3").create_multipart_upload(Bucket="exports", Key="month-end/2026-11.zip")  # a pack is being made
+    Packs(room.table).decide("2026-11", NOW - timedelta(days=40), NOW + timedelta(days=1))  # one is owed
     for words in COMMANDS[policy]:
         key = room.vault_key  # type: ignore[attr-defined]
         with noted(made):
@@ -112,8 +116,8 @@ def test_a_policy_allows_what_its_commands_call_and_nothing_else(room: ArchiveRo
     reader = granted("RecordsReaderPolicy") if policy != "RecordsReaderPolicy" else set()
     needed = together(called(room, policy))
     assert needed - granted(policy) - reader == set(), "missing"
-    # A part that was begun and not committed is removed by whoever finds it; no version is named then.
-    assert granted(policy) - needed - {"s3:DeleteObject"} == set(), "to spare"
+    # A part that was begun and not committed is removed by whoever finds it; no version is named then. An upload that fails is given up.
+    assert granted(policy) - needed - {"s3:DeleteObject", "s3:AbortMultipartUpload"} == set(), "to spare"
 
 
 def test_the_second_copys_policies_allow_what_an_erasure_calls_there(room: ArchiveRoom) -> None:

@@ -546,6 +546,69 @@ def test_a_pack_of_any_time_is_made_and_opened(room: ArchiveRoom, tmp_path: Path
     assert len(opened(zipped.read_bytes())["2026-11_其他.csv"]) == 3
 
 
+def owed(room: ArchiveRoom) -> str:
+    """What the command is told of the export bucket; November's pack is owed, some of it is in no part."""
+    room.file(room.message("旧", received_at=shanghai("2026-11-02T09:00")))
+    room.keep_hot(
+        room.message("新", received_at=shanghai("2026-11-20T19:00")),
+        room.message("晚", received_at=shanghai("2026-11-28T20:00")),
+    )
+    Packs(room.table).decide("2026-11", shanghai("2026-10-30T20:00"), shanghai("2026-11-28T20:00"))
+    return "exports"
+
+
+def texts(month: str) -> list[str]:
+    return [row["内容"] for rows in stored(month).values() for row in rows]
+
+
+def test_a_pack_that_the_function_cannot_make_is_made_by_hand_and_owed_no_more(room: ArchiveRoom) -> None:
+    bucket = owed(room)
+    told = json.loads(said("export", "--pack", "2026-11", "--export-bucket", bucket, "--json"))
+    assert (told["month"], told["key"], told["made"]) == ("2026-11", "month-end/2026-11.zip", True)
+    assert texts("2026-11") == ["旧", "新"]
+    assert run(room, shanghai("2026-11-28T20:30")) == {"month": "2026-11", "made": False, "more": False}
+    again = json.loads(said("export", "--pack", "2026-11", "--export-bucket", bucket, "--json"))
+    assert again == {"month": "2026-11", "key": "month-end/2026-11.zip", "made": False}
+    assert said("export", "--pack", "2026-11", "--export-bucket", bucket) == "month-end/2026-11.zip: it is there"
+
+
+def test_a_pack_that_is_made_by_hand_is_the_one_that_the_function_made(room: ArchiveRoom) -> None:
+    """Taken away by an erasure, say, and older than the newest, which the function makes again by itself."""
+    bucket = owed(room)
+    run(room, shanghai("2026-11-28T20:30"))
+    before = stored("2026-11")
+    aws.client("s3").delete_object(Bucket=bucket, Key="month-end/2026-11.zip")
+    room.keep_hot(room.message("更晚", received_at=shanghai("2026-11-29T09:00")))
+    said("export", "--pack", "2026-11", "--export-bucket", bucket)
+    assert stored("2026-11") == before
+
+
+def test_a_pack_that_is_there_and_not_noted_is_noted_by_hand(room: ArchiveRoom) -> None:
+    bucket = owed(room)
+    run(room, shanghai("2026-11-28T20:30"))
+    room.table.update("A#packs", "2026-11", "REMOVE #made")
+    assert said("export", "--pack", "2026-11", "--export-bucket", bucket).endswith("it is there")
+    assert Packs(room.table).decided()[0].made is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--pack", "2026-12"], "no pack of 2026-12 is owed"),
+        (["--pack", "2026-13"], "not a month: 2026-13"),
+        (["--pack", "2026-11", "--to", "x.zip"], "say --to FILE and the time that is wanted, or --pack"),
+        (["--pack", "2026-11", "--last-days", "3"], "say --to FILE and the time that is wanted, or --pack"),
+        ([], "say --to FILE and the time that is wanted, or --pack"),
+        (["--pack", "2026-11", "--secret", "nowhere"], "GetSecretValue"),
+    ],
+)
+def test_a_pack_that_cannot_be_made_by_hand_is_one_clear_line(room: ArchiveRoom, arguments: list[str], why: str) -> None:
+    bucket = owed(room)
+    assert why in said("export", "--export-bucket", bucket, *arguments, code=1)
+    assert packs() == []
+    assert "--export-bucket" in said("export", "--pack", "2026-11", code=1)
+
+
 def test_a_full_disk_leaves_the_file_that_was_there_and_none_half(room: ArchiveRoom, tmp_path: Path) -> None:
     room.file(room.message())
     zipped = tmp_path / "pack.zip"

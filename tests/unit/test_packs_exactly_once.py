@@ -355,7 +355,7 @@ def test_what_is_claimed_is_claimed_together_and_once_however_often_the_pack_is_
         there.assert_each_is_told_once()
 
 
-def refuse(*_: Any) -> int:
+def refuse(*_: Any, **__: Any) -> int:
     raise Unavailable("CreateMultipartUpload")
 
 
