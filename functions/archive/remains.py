@@ -200,16 +200,17 @@ def _is_later(item: Item, later: set[str], until: datetime) -> bool:
 def _slim(item: Item) -> Item:
     """What must be known of an item; `at` is a message's receipt, the first that the conversation knows of, or when a link was made.
 
-    `corrects`: it says that a person corrected a message's labels.
+    `corrects`: it says that a person corrected a message's labels; `of` is where that message lies.
     """
-    kind, at = item["sk"][0], EPOCH
-    with suppress(KeyError, TypeError, ValueError):  # one that cannot be read goes
+    kind, at, of = item["sk"][0], EPOCH, ""
+    with suppress(KeyError, TypeError, ValueError, keys.NotAMessageId):  # one that cannot be read goes
         if kind == "M":
             at = from_iso(item["message"]["received_at"])
         elif kind == "@":
             at = from_iso(item["first_at"])
         elif kind == "L":
             at = from_iso(item["acts"][0]["at"])
-    corrects, of = kind == "Z" and item.get("action") == "correct", str(item.get("message_id", "")).rpartition(".")
-    suffix = f"{of[0].rpartition('.')[2]}.{of[2]}"
-    return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": corrects, "of": suffix}
+        elif kind == "Z":
+            of = keys.split(item["message_id"]).suffix
+    corrects = kind == "Z" and item.get("action") == "correct"
+    return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": corrects, "of": of}

@@ -105,6 +105,19 @@ def test_everything_held_about_a_person_goes_and_nothing_of_anybody_else(world: 
     assert [item["message_id"] for item in world.items(f"J#{NOW:%Y%m}")] == ids["ben"], "what training learns from is ben's"
 
 
+def test_a_correction_of_what_a_person_wrote_afterwards_stays_with_its_message(world: World) -> None:
+    world.receive("anna", NOW - timedelta(hours=2))
+    erase(world, ANNA)
+    later = NOW + timedelta(hours=1)
+    message_id = world.receive("anna", later)
+    line = Action(id="c-1", verb="correct", by="lee", at=later, labels={"spam": "ad"}, message_id=message_id)
+    item = {"message_id": message_id, "at": to_iso(later), "text": "…", "labels": line.labels}
+    ConversationActions(world.store).correct(ANNA.conv, line, item)
+    world.process().remains.remove(ANNA.conv, NOW)  # as the archive does with what was on its way then
+    assert [found["message_id"] for found in world.items("C#", "Z#")] == [message_id]
+    assert [found["message_id"] for found in world.items(f"J#{later:%Y%m}")] == [message_id]
+
+
 def test_a_correction_made_between_two_tries_of_an_erasure_goes_with_its_message(world: World) -> None:
     message_id = world.receive("anna", NOW - timedelta(hours=2))
     later = NOW + timedelta(minutes=5)
