@@ -42,19 +42,7 @@ def measure() -> Figures:
     except ModuleNotFoundError as missing:
         raise NotMeasurable(f"{missing.name} is not installed (requirements/training.txt)") from None
     asked, known = read_folder(HELD_OUT), read_folder()
-    rows, aims = [], []
-    for name, made in _judges(known):
-        if isinstance(made, str):
-            rows.append((name, made, "", "", ""))
-            continue
-        typical, rare = _times(made, [TEXT] * (ROUNDS + WARM_UP), WARM_UP)
-        own = {axis: _macro_f1(axis, made, asked) for axis in ("business", "sentiment")}
-        rows.append((name, f"{typical:.3f}", f"{rare:.3f}", own["business"], own["sentiment"]))
-        if not aims:
-            aims += [aim("judging, median", typical, 0.4, " ms"), aim("judging, 95th of a hundred", rare, 0.8, " ms")]
-            row, more = _on_new_messages(made, known)
-            rows.append(row)
-            aims += more
+    rows, aims = _compared(known, asked)
     load, memory = _loading()
     aims += [
         aim("weights load", load, 100, " ms"),
@@ -71,6 +59,25 @@ def measure() -> Figures:
         rows=tuple(rows),
         aims=tuple(aims),
     )
+
+
+def _compared(known: list[Any], asked: list[Any]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """A row for each judge and one more for ours on new messages, and the aims for ours."""
+    rows: list[tuple[str, ...]] = []
+    aims: list[str] = []
+    for name, made in _judges(known):
+        if isinstance(made, str):
+            rows.append((name, made, "", "", ""))
+            continue
+        typical, rare = _times(made, [TEXT] * (ROUNDS + WARM_UP), WARM_UP)
+        own = {axis: _macro_f1(axis, made, asked) for axis in ("business", "sentiment")}
+        rows.append((name, f"{typical:.3f}", f"{rare:.3f}", own["business"], own["sentiment"]))
+        if not aims:
+            aims += [aim("judging, median", typical, 0.4, " ms"), aim("judging, 95th of a hundred", rare, 0.8, " ms")]
+            row, more = _on_new_messages(made, known)
+            rows.append(row)
+            aims += more
+    return rows, aims
 
 
 def _judges(known: list[Any]) -> Iterator[tuple[str, Judge | str]]:

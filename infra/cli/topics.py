@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,11 @@ import typer
 from infra.cli.place import BucketName, Channels, Shards, TableName, one_line, stop, table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from infra.insight.report import Topic
+    from infra.records.search import Page
 
 _MOST = 200_000
 
@@ -34,30 +39,42 @@ def topics(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List rising phrases, per channel and label if asked for: hot and archived messages, masked, without spam and repeats."""
-    from infra.cli.searching import archive_asked, period
     from infra.insight.report import AXES
-    from infra.insight.report import topics as report
+
+    unknown = sorted(set(by or ()) - set(AXES))
+    if unknown:
+        stop(f"topics are told apart by {', '.join(AXES)}, not by {unknown[0]}")
+    with one_line(), _found(table, bucket, shards, days, tuple(channel or ())) as (page, since):
+        _say(page, since, tuple(by or ()), top, as_json=as_json)
+
+
+@contextmanager
+def _found(table: str, bucket: str, shards: int, days: int, channels: tuple[str, ...]) -> Iterator[tuple[Page, datetime]]:
+    """The messages of twice so many days, and where the second half begins."""
+    from infra.cli.searching import archive_asked, period
     from infra.records.hot import HotMessages
     from infra.records.period import Asked
     from infra.records.question import Question
     from infra.records.search import Search
 
-    unknown = sorted(set(by or ()) - set(AXES))
-    if unknown:
-        stop(f"topics are told apart by {', '.join(AXES)}, not by {unknown[0]}")
-    with one_line(), tempfile.TemporaryDirectory(prefix="postroom-topics-") as directory:
+    with tempfile.TemporaryDirectory(prefix="postroom-topics-") as directory:
         scratch, known = Path(directory), table_of(table)
-        question = Question(period=period(Asked(last_days=2 * days)), channels=tuple(channel or ()))
+        question = Question(period=period(Asked(last_days=2 * days)), channels=channels)
         archived = archive_asked(known, bucket, (None, None), scratch / "parts", scratch)
-        since = question.period.until - timedelta(days=days)
         with Search(HotMessages(known, shards), archived, scratch).page(question, {}, limit=_MOST) as page:
-            rising = list(report(page.messages, since, tuple(by or ()), top=top))
-            if not rising:
-                print("no phrase rises", file=sys.stderr)
-            for topic in rising:
-                print(_json(topic) if as_json else _words(topic), flush=True)
-        if page.cursor:
-            print(f"only the newest {_MOST} messages were read", file=sys.stderr)
+            yield page, question.period.until - timedelta(days=days)
+
+
+def _say(page: Page, since: datetime, by: tuple[str, ...], top: int, *, as_json: bool) -> None:
+    from infra.insight.report import topics as report
+
+    rising = list(report(page.messages, since, by, top=top))
+    if not rising:
+        print("no phrase rises", file=sys.stderr)
+    for topic in rising:
+        print(_json(topic) if as_json else _words(topic), flush=True)
+    if page.cursor:
+        print(f"only the newest {_MOST} messages were read", file=sys.stderr)
 
 
 def _json(topic: Topic) -> str:
