@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 
 from functions.archive.crew import Crew
@@ -93,10 +94,12 @@ class Links:
         self._crew = Crew(looking)
         self._watched = watched
 
-    def meant(self, seen: Sightings, ids: Collection[str]) -> Meant:
-        """Everybody whom the ids mean; `ids` with every spelling, as platforms give them."""
-        whole = len(ids) * len(seen.accounts) <= self._most
-        asked = seen.own | set(_keys(ids, seen.accounts)) if whole else seen.own
+    def meant(self, seen: Sightings, ids: Iterable[str]) -> Meant:
+        """Everybody whom the ids mean; `ids` with every spelling, as platforms give them. No more are read than can be looked up."""
+        most = self._most // max(len(seen.accounts), 1)
+        few = list(islice(ids, most + 1))
+        whole = len(few) <= most
+        asked = seen.own | set(_keys(few, seen.accounts)) if whole else seen.own
         linked, lock = set[str](), Lock()
 
         def follow(conv: str) -> None:

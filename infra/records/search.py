@@ -151,8 +151,8 @@ class Search:
         """The question with the conversations that are linked with its contacts'."""
         assert self.links is not None, "links are followed"
         assert question.contacts is not None, "somebody is named"
-        ids = lists[question.contacts].read_text(encoding="utf-8").split("\n")[:-1]
-        meant = self.links.meant(sightings(opened.who(question)), ids)
+        with lists[question.contacts].open(encoding="utf-8", newline="\n") as ids:
+            meant = self.links.meant(sightings(opened.who(question)), (id_.removesuffix("\n") for id_ in ids))
         self.tell(meant.words())
         if not meant.linked:
             return question

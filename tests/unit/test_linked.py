@@ -154,7 +154,9 @@ def test_more_ids_than_can_be_looked_up_are_followed_where_they_wrote(room: Arch
         few = Links(room.table, most=4, looking=1).meant(Sightings(own=frozenset(), accounts=accounts), [PHONE, "x"])
     assert (few.linked, few.whole) == ({WECHAT.conv}, True)
     assert asked.count("Query") == 4 + 2, "one for each id and account, and the links of the two that have any"
-    many = Links(room.table, most=3).meant(Sightings(own=frozenset(), accounts=accounts), [PHONE, "x"])
+    million = iter(range(1_000_000))
+    many = Links(room.table, most=3).meant(Sightings(own=frozenset(), accounts=accounts), map(str, million))
+    assert next(million) == 2, "no more are read"
     assert (many.linked, many.whole) == (frozenset(), False)
     assert "too many ids" in many.words()
     there = Links(room.table, most=3).meant(Sightings(own=frozenset({SMS.conv}), accounts=accounts), [PHONE, "x"])
