@@ -15,8 +15,10 @@ from typing import Any
 
 from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.bucket import ArchiveBucket
+from functions.archive.due import DueReader
 from functions.archive.held import HeldContacts
 from functions.archive.holds import Holds
+from functions.archive.hot import HotReader
 from functions.archive.manifests import Ledger, Manifest
 from functions.archive.mending import Mender
 from functions.archive.parts import ArchiveUnproven
@@ -33,6 +35,8 @@ AFTER = timedelta(days=8)
 OVERDUE = timedelta(days=2)
 # How long originals of masked texts stay (classify), and some days.
 ORIGINALS = timedelta(days=34)
+# What is in no part so long after its receipt may lose its original before it is.
+UNFILED = timedelta(days=24)
 _HALT = ("A#expiry", "halt")
 _ON = ("ENABLED", "ENABLING")
 
@@ -101,9 +105,10 @@ class ExpiryWatch:
                 self._halt(told.lost, now)
 
     def _keep_originals(self, now: datetime, time: Allowance) -> None:
-        contacts = HeldContacts(holds=self.holds, ledger=self.ledger, bucket=self.bucket, telemetry=self.telemetry)
+        hot = HotReader(self.table, self.shards, DueReader(self.table, self.shards, self.telemetry))
+        contacts = HeldContacts(holds=self.holds, ledger=self.ledger, bucket=self.bucket, hot=hot, telemetry=self.telemetry)
         try:
-            contacts.look(self.retention.day(now - ORIGINALS), self.retention.day(now + BEFORE), time)
+            contacts.look(self.retention.day(now - ORIGINALS), self.retention.day(now + BEFORE), now - UNFILED, time)
         finally:
             self.holds.keep_originals()
 

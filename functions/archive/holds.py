@@ -97,14 +97,16 @@ class Holds:
 
     def note(self, hold: Hold, conversations: set[str], looked: set[str]) -> None:
         """Add conversations to a contact's hold, and say which parts were looked through; nothing if it was lifted meanwhile."""
-        if not looked:
-            return
-        values: Item = {":looked": frozenset(looked)}
-        expression = "SET #looked = :looked"
-        if conversations:
-            expression, values[":conversations"] = f"{expression} ADD #conversations :conversations", frozenset(conversations)
-        with suppress(ConditionFailed):
-            self.table.update(HOLDS_PK, hold.sk, expression, values=values, condition="attribute_exists(pk)")
+        # A set in DynamoDB is never empty.
+        steps = [
+            ("SET #looked = :looked", ":looked", looked),
+            ("ADD #conversations :conversations", ":conversations", conversations),
+        ]
+        values: Item = {name: frozenset(some) for _, name, some in steps if some}
+        expression = " ".join(step for step, _, some in steps if some)
+        if expression:
+            with suppress(ConditionFailed):
+                self.table.update(HOLDS_PK, hold.sk, expression, values=values, condition="attribute_exists(pk)")
 
     def release_originals(self, conv: str, expires: int) -> None:
         """Let a conversation's originals expire again, at `expires`, epoch seconds."""

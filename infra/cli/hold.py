@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.place import Json, TableName, catalogue_of, one_line, say, table_of
+from infra.cli.place import Json, Shards, TableName, catalogue_of, one_line, say, table_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,6 +43,7 @@ def add(
     contact: Contact = None,
     by: By,
     bucket: Archive = None,
+    shards: Shards = 4,
     as_json: Json = False,
 ) -> None:
     """Let a hold stand from now on. With the archive's bucket the originals of a contact's masked texts are kept from now on too, otherwise
@@ -56,7 +57,7 @@ def add(
         holds = Holds(table_of(table))
         made = holds.add(new)
         if new.kind == "contact" and bucket is not None:
-            _look(holds, bucket, new.since)
+            _look(holds, bucket, shards, new.since)
         kept = holds.keep_originals()
         beside = _linked_beside(holds, new)
     if beside:
@@ -76,16 +77,20 @@ def _linked_beside(holds: Holds, new: Hold) -> list[str]:
     return sorted(meant.linked - covered)
 
 
-def _look(holds: Holds, bucket: str, now: datetime) -> None:
-    """Find the conversations of contacts that are held, in the parts of the last weeks."""
+def _look(holds: Holds, bucket: str, shards: int, now: datetime) -> None:
+    """Find the conversations of contacts that are held, in the parts of the last weeks and among what is in none."""
     from functions.archive.allowance import Allowance
+    from functions.archive.due import DueReader
     from functions.archive.expiry import BEFORE, ORIGINALS
     from functions.archive.held import HeldContacts
+    from functions.archive.hot import HotReader
     from infra.records.quiet import OnStderr
 
-    catalogue = catalogue_of(holds.table, bucket)
-    contacts = HeldContacts(holds=holds, ledger=catalogue.ledger, bucket=catalogue.bucket, telemetry=OnStderr())
-    contacts.look((now - ORIGINALS).date().isoformat(), (now + BEFORE).date().isoformat(), Allowance(lambda: _NO_HURRY))
+    catalogue, notes = catalogue_of(holds.table, bucket), OnStderr()
+    hot = HotReader(holds.table, shards, DueReader(holds.table, shards, notes))
+    contacts = HeldContacts(holds=holds, ledger=catalogue.ledger, bucket=catalogue.bucket, hot=hot, telemetry=notes)
+    first, last = ((now + by).date().isoformat() for by in (-ORIGINALS, BEFORE))
+    contacts.look(first, last, now, Allowance(lambda: _NO_HURRY))
 
 
 @hold.command()

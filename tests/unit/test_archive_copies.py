@@ -385,6 +385,17 @@ def test_originals_of_a_held_contact_do_not_expire_in_any_of_its_conversations(w
     assert kept(world) == set()
 
 
+def test_originals_of_a_held_contact_are_kept_though_the_archive_is_behind(world: World) -> None:
+    """No part names the contact by the time that the original would go."""
+    late, fresh = world.receive("anna", NOW - timedelta(days=25)), world.receive("anna", NOW)
+    other = world.receive("ben", NOW - timedelta(days=25))
+    for message_id in (late, fresh, other):
+        world.store.add_original(message_id, b"sealed", NOW + timedelta(days=5))
+    Holds(world.table).add(Hold(kind="contact", name="anna", channel="generic", because="case 7", by="lee", since=NOW))
+    watch(world).look(NOW, PLENTY)
+    assert kept(world) == {late, fresh}
+
+
 def test_a_conversation_that_another_hold_covers_stays_covered(world: World) -> None:
     message_id = world.receive("anna", SETTLED)
     conv, holds = keys.split(message_id).conv, Holds(world.table)

@@ -46,6 +46,14 @@ def test_originals_of_a_contact_that_is_held_are_kept_at_once(room: ArchiveRoom)
     assert [("exp" in item) for item in room.items("V#")] == [False]
 
 
+def test_originals_of_what_is_in_no_part_yet_are_kept_at_once_too(room: ArchiveRoom) -> None:
+    filed = room.message(contact="u1", received_at=system_clock() - timedelta(days=1))
+    room.keep_hot(filed)
+    room.store.add_original(filed.judged.message.message_id, b"sealed", system_clock() + timedelta(days=29))
+    told = json.loads(postroom("add", "--contact", "generic", "u1", "--because", "7", "--by", "lee", "--json").output)
+    assert told["originals_kept"] == 1
+
+
 def test_a_conversation_is_held_by_its_key(room: ArchiveRoom) -> None:
     assert postroom("add", "--conversation", "a" * 16, "--because", "case 7", "--by", "lee").exit_code == 0
     assert "conversation#aaaaaaaaaaaaaaaa" in postroom("list").output
