@@ -86,11 +86,16 @@ def _masking(encoder: Sentences) -> Encoder:
 
 
 def evaluate(out: Path | None) -> int:
-    """Print the tables of docs/judgement.md; a few minutes."""
+    """Print the tables of docs/accuracy.md; an hour of one core."""
     from training.evaluation import HELD_OUT, document, report
+    from training.worth import of_others, of_trades
 
-    known, model = library(), Model(read_weights(SHIPPED.read_bytes()))
-    text = document(report(read_folder(), read_folder(HELD_OUT), known, model))
+    known, shipped = library(), SHIPPED.read_bytes()
+    authored = known.rows(read_folder())
+    tables = report(authored, known.rows(read_folder(HELD_OUT)), known, Model(read_weights(shipped)))
+    tables["What 200 corrections are worth"] = of_trades(authored, known)
+    tables["What 200 corrections are worth to merchants unlike the authored ones"] = of_others(authored, known, shipped)
+    text = document(tables)
     print(text)
     if out:
         out.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Labels corrected by people: read, half kept to ask whether they help, and weighed against the authored messages."""
+"""Labels corrected by people: read, learnt from, and a third of them kept to ask whether that helps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from functions.classify.model.opinion import Model
 from functions.classify.model.weights import read_weights
 from infra.judgement.figures import AXES, Labels, measured
 from training.corpus import Library, Row
 from training.evaluation import pairs_of
+from training.lessons import ground_of, taught
 from training.neighbours import pairs
 from training.seed import Example
-from training.shipping import COUNTS, weights_of
-from training.splits import by_style, folds
 
 FEWEST = 20
 _KEPT_BACK = 3
@@ -74,13 +71,16 @@ def enough(corrected: Sequence[Example]) -> None:
         raise CorrectionsInvalid(f"{len(corrected)} corrections; fewer than {FEWEST} are no ground to change weights on")
 
 
-def refit(rows: Sequence[Row], corrected: Sequence[Row], library: Library, model: Model | None) -> Refit:
-    """Weights for authored messages and corrections together, and whether they help on corrections that they have not seen."""
+def refit(rows: Sequence[Row], corrected: Sequence[Row], library: Library, document: bytes) -> Refit:
+    """What corrections add to the weights of `document`, made of `rows`, and whether it helps on those that it has not learnt from."""
     kept = _kept_back([row.example.text for row in corrected])
     back = [row for place, row in enumerate(corrected) if place in kept]
     learnt = [row for place, row in enumerate(corrected) if place not in kept]
-    trial = Model(read_weights(_fitted(rows, learnt, library)))
-    return Refit(_fitted(rows, corrected, library), figures(back, library, model), figures(back, library, trial), len(back))
+    ground = ground_of(document, rows)
+    before, trial = Model(ground.weights), Model(read_weights(taught(ground, learnt, library).document))
+    return Refit(
+        taught(ground, corrected, library).document, figures(back, library, before), figures(back, library, trial), len(back)
+    )
 
 
 def figures(rows: Sequence[Row], library: Library, model: Model | None) -> dict[str, float]:
@@ -100,13 +100,6 @@ def mean(of_axes: dict[str, float]) -> float:
 
 def _occurs(rows: Sequence[Row], axis: str) -> bool:
     return any(getattr(row.example, axis) for row in rows if axis in row.example.axes)
-
-
-def _fitted(rows: Sequence[Row], corrected: Sequence[Row], library: Library) -> bytes:
-    both = [*rows, *corrected]
-    counts = np.array([1.0] * len(rows) + [COUNTS] * len(corrected))
-    split = folds([row.example for row in both], by_style)
-    return weights_of(both, split, library, made_of={"authored": len(rows), "corrections": len(corrected)}, counts=counts)
 
 
 def _kept_back(texts: list[str]) -> set[int]:

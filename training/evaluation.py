@@ -23,7 +23,7 @@ from training.heads import out_of_fold
 from training.licensed import FOLDER
 from training.public import SETS, measure
 from training.seed import Example
-from training.shipping import COUNTS, added, evened, packed, trusted, weights_of
+from training.shipping import added, evened, packed, trusted
 from training.splits import by_industry, by_itself, by_style, folds
 
 HELD_OUT = Path(__file__).parent / "held_out"
@@ -40,13 +40,6 @@ with authored messages in view, which flatters risk in the second table. Where s
 come from the rest alone; near-duplicates are on one side."""
 LANGUAGES = ("Chinese", "English")
 SPLITS = {"nothing but the message": by_itself, "its author's style": by_style, "its industry": by_industry}
-TRADES = {
-    "money": {"bank", "insurance", "payment"},
-    "food": {"restaurant", "cafe"},
-    "journeys": {"hotel", "travel", "airline"},
-}
-CORRECTED = 200
-ASKED = "messages asked"
 _RESAMPLED = 300
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
@@ -126,7 +119,7 @@ def table(columns: dict[str, dict[str, float]], spread: dict[str, tuple[float, f
     names = list(columns)
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for figure in next(iter(columns.values())):
-        cells = [f"{columns[name][figure]:.3f}" if figure != ASKED else f"{columns[name][figure]:.0f}" for name in names]
+        cells = [f"{columns[name][figure]:.3f}" for name in names]
         if spread:
             low, high = spread[figure]
             cells[0] += f" ({low:.2f} … {high:.2f})"
@@ -134,9 +127,8 @@ def table(columns: dict[str, dict[str, float]], spread: dict[str, tuple[float, f
     return "\n".join(lines)
 
 
-def report(examples: list[Example], held_out: list[Example], library: Library, model: Model) -> dict[str, str]:
-    """Every table by its title, as docs/judgement.md shows them."""
-    known, new = library.rows(examples), library.rows(held_out)
+def report(known: Sequence[Row], new: Sequence[Row], library: Library, model: Model) -> dict[str, str]:
+    """Every table but those of corrections by its title: of the authored messages, the held-out ones and the public sets."""
     told = pairs_of(new, library, model)
     by_language = {name: [row for row in new if (row.example.language == "en") == (name == "English")] for name in LANGUAGES}
     columns = {"held out": headline(told)}
@@ -148,27 +140,8 @@ def report(examples: list[Example], held_out: list[Example], library: Library, m
         "Authored messages, by what was left out": table(splits),
         "Held-out messages, disguised": table(attacked(new, library, model)),
         "Held-out messages, sure and unsure": _certainty(told),
-        "What 200 corrections are worth": _worth_of_corrections(known, library),
         "Public sets": _public(),
     }
-
-
-def _worth_of_corrections(rows: Sequence[Row], library: Library) -> str:
-    """A trade that nobody wrote of, with and without its first 200 labels, judged on the rest of its messages."""
-    columns: dict[str, dict[str, float]] = {}
-    for trade, industries in TRADES.items():
-        own = [row for row in rows if row.example.industry in industries]
-        others = [row for row in rows if row.example.industry not in industries]
-        shuffled = [own[place] for place in np.random.default_rng(7).permutation(len(own))]
-        learnt, asked = shuffled[:CORRECTED], shuffled[CORRECTED:]
-        for name, more in ((f"{trade}, before", []), (f"{trade}, after", learnt)):
-            both = [*others, *more]
-            counts = np.array([1.0] * len(others) + [COUNTS] * len(more))
-            split = folds([row.example for row in both], by_style)
-            model = Model(read_weights(weights_of(both, split, library, made_of={}, counts=counts)))
-            columns[name] = headline(pairs_of(asked, library, model))
-        columns[f"{trade}, before"][ASKED] = columns[f"{trade}, after"][ASKED] = len(asked)
-    return table(columns)
 
 
 def _certainty(pairs: Sequence[Pair]) -> str:

@@ -53,28 +53,26 @@ class Block:
 Heads = dict[str, Block]
 
 
-def fit(rows: Sequence[Row], *, weights: np.ndarray | None = None) -> Heads:
-    """Heads for these messages; `weights` counts some of them more than others."""
+def fit(rows: Sequence[Row]) -> Heads:
+    """Heads for these messages."""
     # One thread: these are small sums, and on a busy machine threads that wait for each other take ten times as long.
     with threadpool_limits(1):
         ngrams, concepts = (_Texts(rows, features) for features in ("ngrams", "concepts"))
         return {
-            "ngrams": _block(ngrams, weights),
-            "concepts": _block(concepts, weights),
-            "company": _company(ngrams, weights),
+            "ngrams": _block(ngrams),
+            "concepts": _block(concepts),
+            "company": _company(ngrams),
         }
 
 
-def out_of_fold(
-    rows: Sequence[Row], folds: Sequence[int], weights: np.ndarray | None = None
-) -> tuple[dict[str, np.ndarray], list[Heads]]:
+def out_of_fold(rows: Sequence[Row], folds: Sequence[int]) -> tuple[dict[str, np.ndarray], list[Heads]]:
     """By kind the margins of every message from heads that have not seen its fold; and those heads, by fold."""
     margins = {kind: np.zeros((len(rows), len(LANES))) for kind in KINDS}
     known: list[Heads] = []
     for fold in range(max(folds) + 1):
         inside = [place for place, own in enumerate(folds) if own == fold]
         outside = [place for place, own in enumerate(folds) if own != fold]
-        known.append(fit([rows[place] for place in outside], weights=None if weights is None else weights[outside]))
+        known.append(fit([rows[place] for place in outside]))
         for kind, block in known[-1].items():
             margins[kind][inside] = block.margins([rows[place] for place in inside], kind)
     return margins, known
@@ -102,28 +100,25 @@ class _Texts:
         self.rows, self.kind = rows, features
         self.keys = vocabulary(rows, features)
         texts = matrix(rows, features, self.keys)
-        self.rarity = _rarity(texts) if features == "ngrams" else np.ones(len(self.keys))
+        self.rarity = rarity_of(texts) if features == "ngrams" else np.ones(len(self.keys))
         self.weighed = texts @ sp.diags(self.rarity)
 
 
-def _block(texts: _Texts, weights: np.ndarray | None) -> Block:
+def _block(texts: _Texts) -> Block:
     def head() -> LogisticRegression:
         # In its dual form, and no further than it matters: the same margins to four digits, in half the time.
         settled = {"solver": "liblinear", "dual": True, "tol": 0.01, "max_iter": 1000}
         return LogisticRegression(C=STRENGTH[texts.kind], class_weight="balanced", random_state=0, **settled)
 
-    fitted, bias = _fitted(head, texts.rows, texts.weighed, weights)
+    fitted, bias = _fitted(head, texts.rows, texts.weighed)
     return Block(texts.keys, fitted * texts.rarity[:, None], bias)
 
 
-def _company(texts: _Texts, weights: np.ndarray | None) -> Block:
+def _company(texts: _Texts) -> Block:
     """What n-grams are worth by the company they keep; nothing where no message has a vector."""
-    seen = {place: row.vector for place, row in enumerate(texts.rows) if row.vector is not None}
-    if not seen:
+    company = company_of(texts.weighed, texts.rows)
+    if not company.any():
         return Block(texts.keys, np.zeros((len(texts.keys), len(LANES))), np.zeros(len(LANES)))
-    stands = (texts.weighed[list(seen)] > 0).astype(np.float32)
-    # One more than there are: what was met once is not taken at its word.
-    company = (stands.T @ np.stack(list(seen.values()))) / (1 + np.asarray(stands.sum(axis=0)).reshape(-1, 1))
     # The sizes that a regression's strength is meant for.
     kept = np.asarray(texts.weighed @ company, np.float32)
     scale = max(float(kept.std(axis=0).mean()), 1e-9)
@@ -131,25 +126,34 @@ def _company(texts: _Texts, weights: np.ndarray | None) -> Block:
     def head() -> LogisticRegression:
         return LogisticRegression(C=STRENGTH["company"], class_weight="balanced", max_iter=_ROUNDS)
 
-    fitted, bias = _fitted(head, texts.rows, kept / scale, weights)
+    fitted, bias = _fitted(head, texts.rows, kept / scale)
     return Block(texts.keys, (company @ fitted) * (texts.rarity[:, None] / scale), bias)
 
 
-def _fitted(
-    head: Callable[[], LogisticRegression], rows: Sequence[Row], texts: Any, weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+def company_of(texts: sp.csr_matrix, rows: Sequence[Row]) -> np.ndarray:
+    """By n-gram, a column of `texts`, the mean vector of the messages that it stands in; nothing where no message has a vector."""
+    seen = {place: row.vector for place, row in enumerate(rows) if row.vector is not None}
+    if not seen:
+        return np.zeros((texts.shape[1], 1), np.float32)
+    stands = (texts[list(seen)] > 0).astype(np.float32)
+    # One more than there are: what was met once is not taken at its word.
+    company: np.ndarray = (stands.T @ np.stack(list(seen.values()))) / (1 + np.asarray(stands.sum(axis=0)).reshape(-1, 1))
+    return company
+
+
+def _fitted(head: Callable[[], LogisticRegression], rows: Sequence[Row], texts: Any) -> tuple[np.ndarray, np.ndarray]:
     """By column of `texts` and lane the weight, and by lane the bias; nothing for a lane on which the messages do not differ."""
     examples = [row.example for row in rows]
     fitted, bias = np.zeros((texts.shape[1], len(LANES))), np.zeros(len(LANES))
     for lane, name in enumerate(LANES):
         of_lane, says = asked(examples, name), answers(examples, name)
         if len(set(says[of_lane])) == 2:
-            one = head().fit(texts[of_lane], says[of_lane], sample_weight=None if weights is None else weights[of_lane])
+            one = head().fit(texts[of_lane], says[of_lane])
             fitted[:, lane], bias[lane] = one.coef_[0], one.intercept_[0]
     return fitted, bias
 
 
-def _rarity(texts: sp.csr_matrix) -> np.ndarray:
+def rarity_of(texts: sp.csr_matrix) -> np.ndarray:
     """By feature the logarithm of how many messages there are for each that has it: inverse document frequency."""
     holders = np.asarray((texts > 0).sum(axis=0)).ravel()
     result: np.ndarray = np.log((1 + texts.shape[0]) / (1 + holders))

@@ -99,8 +99,8 @@ BANKING = Source(
 SOURCES = (BITEXT, BANKING)
 
 
-def examples(source: Source, folder: Path = FOLDER) -> list[Example]:
-    """A few texts of each mapped intent, in the source's order; none where the set is not there."""
+def examples(source: Source, folder: Path = FOLDER, few: int | None = FEW) -> list[Example]:
+    """A few texts of each mapped intent, or all of them, in the source's order; none where the set is not there."""
     path = folder / f"{source.name}.train.jsonl"
     if not path.is_file():
         return []
@@ -108,7 +108,7 @@ def examples(source: Source, folder: Path = FOLDER) -> list[Example]:
     found = []
     for row in rows(path):
         intent = row["label"]
-        if taken.get(intent, FEW) < FEW:
+        if intent in taken and (few is None or taken[intent] < few):
             taken[intent] += 1
             found.append(_example(row["text"], source.intents[intent], source.name, intent))
     return found

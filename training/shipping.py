@@ -20,8 +20,6 @@ from training.seed import EVERY_AXIS
 # A rule may speak over the model's head where it was right this often, and often enough for that to be more than luck.
 NEARLY_ALWAYS, OFTEN = 0.95, 10
 LARGEST = 127
-# One message of a merchant's own says more of the next one than one of somebody's imagination.
-COUNTS = 16.0
 
 
 def weights_of(
@@ -30,15 +28,14 @@ def weights_of(
     library: Library,
     *,
     made_of: dict[str, Any],
-    counts: np.ndarray | None = None,
 ) -> bytes:
-    """A file of weights made of all these messages, calibrated on each as its fold was left out; `counts` weighs some more."""
-    margins, _ = out_of_fold(rows, folds, counts)
+    """A file of weights made of all these messages, calibrated on each as its fold was left out."""
+    margins, _ = out_of_fold(rows, folds)
     even = evened(margins)
     # What says nothing of most axes has nothing to say of bars.
     whole = [place for place, row in enumerate(rows) if row.example.axes == EVERY_AXIS]
     calibration = calibrate(added(margins, even)[whole], [rows[place].example for place in whole])
-    return packed(fit(rows, weights=counts), even, calibration, library, trusted(rows, library), made_of=made_of)
+    return packed(fit(rows), even, calibration, library, trusted(rows, library), made_of=made_of)
 
 
 def evened(margins: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -83,8 +80,6 @@ def packed(
     """Heads in signed bytes, each lane and kind of feature with its own scale."""
     header: dict[str, Any] = {
         "lanes": list(LANES),
-        "bias": _plain(sum(heads[kind].bias * even[kind] for kind in KINDS)),
-        "scales": {},
         "slopes": _plain(calibration.slopes),
         "offsets": _plain(calibration.offsets),
         "favour": calibration.favour,
@@ -93,19 +88,27 @@ def packed(
         "concepts": library.concepts,
         "made_of": made_of,
     }
+    lanes = {
+        features: (heads[features].keys, sum(heads[kind].weights * even[kind] for kind in KINDS if FEATURES[kind] == features))
+        for features in dict.fromkeys(FEATURES.values())
+    }
+    return dumped(header, sum(heads[kind].bias * even[kind] for kind in KINDS), lanes)
+
+
+def dumped(header: dict[str, Any], bias: Any, lanes: dict[str, tuple[list[int], Any]]) -> bytes:
+    """The file for a header, a bias a lane, and by kind of features their keys and weights, `float[keys, lanes]`."""
+    scales: dict[str, list[float]] = {}
     table: dict[int, np.ndarray] = {}
-    for features in dict.fromkeys(FEATURES.values()):
-        weights = sum(heads[kind].weights * even[kind] for kind in KINDS if FEATURES[kind] == features)
-        scale = np.maximum(np.abs(weights).max(axis=0), 1e-9) / LARGEST
-        header["scales"][features] = _plain(scale)
-        keys = heads[features].keys
+    for features, (keys, weights) in lanes.items():
+        scale = np.maximum(np.abs(weights).max(axis=0, initial=0.0), 1e-9) / LARGEST
+        scales[features] = _plain(scale)
         for key, row in zip(keys, np.rint(weights / scale).astype(np.int8), strict=True):
             # N-grams' and concepts' hashes meet about once in a hundred thousand; who comes first keeps the row.
             table.setdefault(key, row)
     known = sorted(table)
-    header["count"] = len(known)
     rows = np.stack([table[key] for key in known]) if known else np.zeros((0, len(LANES)), np.int8)
-    return dump_weights(header, np.array(known, "<u4").tobytes(), rows.tobytes())
+    whole = header | {"bias": _plain(bias), "scales": scales, "count": len(known)}
+    return dump_weights(whole, np.array(known, "<u4").tobytes(), rows.tobytes())
 
 
 def _plain(numbers: Any) -> list[float]:

@@ -38,7 +38,7 @@ def train(  # noqa: PLR0917  a command's options
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Refit the model on the authored messages and these; keep the weights only if they do better on corrections kept back."""
+    """Add what these teach to the shipped weights; keep the new ones only if they do better on corrections kept back."""
     if (not file and not from_inbox) == (encoder is None) or (out and not encoder):
         stop("give a file of corrections, or --from-inbox, or --encoder FOLDER, which alone takes --out")
     if (from_inbox and not table) or (since and not from_inbox):
@@ -77,14 +77,14 @@ def _from_inbox(table: str, since: str | None) -> list[Example]:
 
 
 def _weights(corrected: list[Example], directory: Path, *, anyway: bool, as_json: bool) -> None:
-    from infra.cli.classify import handbook_of
+    from functions.classify.model.shelf import SHIPPED
     from infra.cli.weights import keep
     from training.corpus import library
     from training.corrections import refit
     from training.seed import read_folder
 
     known = library(directory)
-    made = refit(known.rows(read_folder()), known.rows(corrected), known, handbook_of(directory).model)
+    made = refit(known.rows(read_folder()), known.rows(corrected), known, SHIPPED.read_bytes())
     path = keep(made.document, directory) if made.better or anyway else None
     result = {"corrections": len(corrected), "kept_back": made.kept_back, "before": made.before, "after": made.after}
     say(result | {"written": path and path.name}, _figures(made, len(corrected), path), as_json=as_json)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (requirements/training.txt)")
@@ -15,12 +17,15 @@ from typer.testing import CliRunner
 from functions.classify.model.opinion import Model
 from functions.classify.model.weights import read_weights
 from infra.cli.app import app
-from training import corrections
+from infra.judgement.figures import AXES
+from training import additions, corrections, worth
+from training.additions import Cases, learn
 from training.attacks import ATTACKS
-from training.corpus import library
-from training.corrections import CorrectionsInvalid, enough, read_corrections, refit
+from training.corpus import Row, library
+from training.corrections import CorrectionsInvalid, enough, figures, read_corrections, refit
 from training.evaluation import headline, interval, pairs_of
-from training.seed import read_folder
+from training.lessons import ground_of, taught
+from training.seed import Example, read_folder
 from training.shipping import weights_of
 from training.splits import by_style, folds
 
@@ -45,6 +50,11 @@ def corrected() -> str:
     rows = [{"text": text, "business": "appointment", "content": []} for text in TEXTS]
     rows += [{"text": text, "business": "complaint", "content": ["refund"]} for text in OTHERS]
     return "\n".join(json.dumps(row) for row in rows)
+
+
+def read_lines(text: str) -> list[Example]:
+    rows = [json.loads(line) for line in text.splitlines()]
+    return [corrections.correction(row.pop("text"), row, str(place)) for place, row in enumerate(rows)]
 
 
 def test_a_csv_says_something_of_the_axes_that_are_filled_in(tmp_path: Path) -> None:
@@ -84,18 +94,101 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def few_weights() -> Model:
+def few_weights() -> bytes:
     split = folds([row.example for row in FEW], by_style, 2)
-    return Model(read_weights(weights_of(FEW, split, LIBRARY, made_of={})))
+    return weights_of(FEW, split, LIBRARY, made_of={"authored": len(FEW)})
 
 
-def test_corrections_teach_what_nobody_wrote_of(tmp_path: Path, few_weights: Model) -> None:
+def lanes_of_axis(document: bytes, axis: str) -> dict[int, bytes]:
+    weights = read_weights(document)
+    places = [place for place, lane in enumerate(weights.lanes) if lane.startswith(f"{axis}.")]
+    rows = np.frombuffer(weights.rows, np.int8).reshape(-1, len(weights.lanes))[:, places]
+    return {int(key): row.tobytes() for key, row in zip(np.frombuffer(weights.keys, "<u4"), rows, strict=True)}
+
+
+def test_corrections_teach_what_nobody_wrote_of(tmp_path: Path, few_weights: bytes) -> None:
     rows = LIBRARY.rows(read_corrections(written(tmp_path, "c.jsonl", corrected())))
     made = refit(FEW, rows, LIBRARY, few_weights)
     assert made.kept_back >= 8
     assert made.better
     assert made.after["business"] > 0.9 > made.before["business"]
-    assert read_weights(made.document).header["made_of"] == {"authored": len(FEW), "corrections": len(rows)}
+    made_of = read_weights(made.document).header["made_of"]
+    assert made_of["authored"] == len(FEW)
+    assert made_of["corrections"] == len(rows)
+    assert set(made_of["axes"]) == {"business", "content"}
+
+
+def test_an_axis_that_nobody_spoke_of_stays_as_it_was(tmp_path: Path, few_weights: bytes) -> None:
+    rows = LIBRARY.rows(read_corrections(written(tmp_path, "c.jsonl", corrected())))
+    after = taught(ground_of(few_weights, FEW), rows, LIBRARY).document
+    for axis in ("sentiment", "spam", "urgency", "risk"):
+        known, changed = lanes_of_axis(few_weights, axis), lanes_of_axis(after, axis)
+        assert {key: changed[key] for key in known} == known, axis
+    assert lanes_of_axis(after, "business") != lanes_of_axis(few_weights, "business")
+
+
+def test_labels_that_follow_nothing_change_nothing(few_weights: bytes) -> None:
+    """Each half of the messages is said to be what a coin said: there is nothing to learn, whatever the strength."""
+    chance = np.random.default_rng(3)
+    rows = LIBRARY.rows(
+        replace(row.example, business=str(chance.choice(AXES["business"])), axes=frozenset({"business"})) for row in FEW[:120]
+    )
+    assert taught(ground_of(few_weights, FEW), rows, LIBRARY).strengths == {}
+
+
+def test_that_people_correct_only_what_is_wrong_is_not_learnt() -> None:
+    """Of messages that are right four times in five only the wrong ones are corrected: no word of theirs tells them from the others."""
+    chance = np.random.default_rng(5)
+    right = (np.arange(400) % 2)[:, None].astype(float)
+    said = np.where(chance.random((400, 1)) < 0.2, 1 - right, right)
+    wrong = (said != right)[:, 0]
+    logits = (2 * said - 1) * np.log(4)
+    cases = Cases(logits, right, said, np.ones(400, dtype=bool), one=False).of(np.flatnonzero(wrong))
+    made = learn(np.ones((len(cases.right), 1)), cases)
+    assert abs(float(made.weights[0, 0] + made.bias[0])) < 0.5
+    assert made.rarer[0] > 3
+
+
+def test_what_is_learnt_has_the_slopes_of_its_loss() -> None:
+    chance = np.random.default_rng(7)
+    directions = chance.normal(size=(12, 4))
+    for one in (True, False):
+        right = np.eye(3)[chance.integers(0, 3, 12)]
+        cases = Cases(chance.normal(size=(12, 3)), right, np.eye(3)[chance.integers(0, 3, 12)], chance.random(12) < 0.5, one)
+        numbers = np.abs(chance.normal(size=17))
+        at = additions._addition(numbers, 4, 3)
+        cost, slopes = additions._loss(directions, cases, at)
+        for place in range(17):
+            nudged = numbers.copy()
+            nudged[place] += 1e-6
+            higher, _ = additions._loss(directions, cases, additions._addition(nudged, 4, 3))
+            assert (higher - cost) / 1e-6 == pytest.approx(slopes[place], abs=1e-3)
+
+
+def test_the_file_says_what_was_learnt(tmp_path: Path, few_weights: bytes) -> None:
+    """Weights in bytes add up to the logits of the model and the addition, on messages that were not learnt from."""
+    rows = LIBRARY.rows(read_corrections(written(tmp_path, "c.jsonl", corrected())))
+    weights = read_weights(taught(ground_of(few_weights, FEW), rows[::2], LIBRARY).document)
+    told = figures(rows[1::2], LIBRARY, Model(weights))
+    assert told["business"] > 0.9 > figures(rows[1::2], LIBRARY, Model(read_weights(few_weights)))["business"]
+
+
+def test_what_corrections_are_worth_is_asked_of_the_other_half(few_weights: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worth, "DRAWS", 2)
+    own = LIBRARY.rows(read_lines(corrected()))
+    asked: list[set[str]] = []
+
+    def measure(rows: Sequence[Row], model: Model) -> dict[str, float]:
+        asked.append({row.example.text for row in rows})
+        return figures(rows, LIBRARY, model)
+
+    found = worth.worth(ground_of(few_weights, FEW), own, LIBRARY, measure)
+    assert asked[0] == asked[1] != asked[2] == asked[3]
+    before, after = found.mean("business")
+    assert after > before
+    shown = worth.table({"zorblatts": found})
+    assert f"| business | {before:.3f} | {after:.3f} |" in shown
+    assert f"| messages asked | {found.asked} |" in shown
 
 
 def test_nothing_that_is_learnt_from_is_asked_about() -> None:
