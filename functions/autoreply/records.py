@@ -36,6 +36,22 @@ _LOGGED = {
 }
 
 
+def is_gone(case: Case, desk: Desk) -> bool:
+    """Whether the message was erased while its task was on its way. One read, and only where the conversation does not know of it: there
+    is none, or it begins later.
+    """
+    conversation, message = case.conversation, case.message
+    if conversation is not None and (conversation.first_at is None or conversation.first_at <= message.received_at):
+        return False
+    return desk.store.message(message.message_id) is None
+
+
+def log_gone(case: Case, desk: Desk) -> None:
+    """One line, and no record: nothing would ever take it away."""
+    desk.telemetry.info("message_gone", message_id=case.message.message_id, channel=case.message.channel)
+    desk.telemetry.count({"NotReplied": 1}, channel=case.message.channel)
+
+
 def record_of(case: Case, decision: Decision, state: ReplyState) -> Reply:
     """The record of a decision, before anything came of it."""
     suggested = suggestions(case)

@@ -26,7 +26,7 @@ from functions.autoreply.desk import ConversationAwaited, Desk, ReplyPostponed
 from functions.autoreply.interruption import cut
 from functions.autoreply.looking import look
 from functions.autoreply.reasons import Reason
-from functions.autoreply.records import conv_of, log, owe, record_of, settle, tell_person
+from functions.autoreply.records import conv_of, is_gone, log, log_gone, owe, record_of, settle, tell_person
 from functions.autoreply.reservation import entries
 from functions.autoreply.sending import NOT_SENT, NOT_TRIED, Try, conclude, finish, prepared, send, withhold
 from functions.channels.contract import SendResult
@@ -48,6 +48,8 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
     """
     for _ in range(_TRIES):
         case = look(task, desk)
+        if is_gone(case, desk):
+            return log_gone(case, desk)
         earlier = entry_of(case.conversation, case.message.message_id)
         found = desk.store.reply(case.message.message_id) if earlier is not None or _may_be_recorded(case) else None
         try:
@@ -55,6 +57,9 @@ def answer(task: ReplyTask, desk: Desk, *, last_try: bool = False) -> None:
             record = _resume(case, earlier, found, desk, last_try=last_try) if known else _answer(case, desk, last_try=last_try)
         except ConversationChanged:
             continue  # something happened since it was read: decide anew
+        except ReplyPostponed:
+            owe(case, desk)  # each try changes the record
+            raise
         owe(case, desk)
         return _take_up(record, desk, last_try=last_try)
     raise Unavailable(f"conversation {conv_of(task)} kept changing")

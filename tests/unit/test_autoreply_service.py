@@ -516,6 +516,7 @@ def test_a_token_that_is_refused_again_waits_for_the_queue(monkeypatch):
 def test_a_person_is_told_once_classify_has_written_the_conversation():
     asked = task(channel="twilio", **KEYWORD)
     desk = Fixture()
+    desk.store.messages = [asked.judged]
     desk.platform.answers = [NoAnswer()]
     with pytest.raises(ConversationAwaited):
         answer(asked, desk.desk)
@@ -524,6 +525,41 @@ def test_a_person_is_told_once_classify_has_written_the_conversation():
     answer(asked, desk.desk)
     assert desk.problems(asked) == ("reply_unknown",)
     assert len(desk.platform.bodies) == 1
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("answered", [KEYWORD, {"needs_person": True}])
+def test_a_message_that_was_erased_while_its_task_waited_is_not_answered_and_leaves_no_record(again, answered):
+    asked = task(**answered)
+    desk = Fixture()
+    if again:  # who was erased has written since
+        anew = conversation(asked, first_at=OPEN + timedelta(minutes=5))
+        desk.store.conversations[anew.conv] = anew
+    answer(asked, desk.desk)
+    assert (desk.store.records, desk.platform.bodies) == ({}, [])
+    assert [outcome for outcome, _ in desk.telemetry.lines] == ["message_gone"]
+
+
+def test_a_message_that_came_before_those_its_conversation_knows_of_is_answered_while_it_is_there():
+    asked = task(**KEYWORD)
+    desk = Fixture()
+    there = conversation(asked, first_at=OPEN + timedelta(minutes=5))
+    desk.store.conversations[there.conv], desk.store.messages = there, [asked.judged]
+    answer(asked, desk.desk)
+    assert desk.record(asked).state == "sent"
+
+
+def test_a_record_that_changes_with_each_try_is_owed_to_the_archive_after_each():
+    asked = task(**KEYWORD, now=OPEN - timedelta(hours=2))
+    desk = Fixture(asked)
+    desk.platform.answers = [Unreachable()]
+    limits = replace(POLICY.book.limits, too_old=timedelta(days=1))
+    patient = replace(POLICY, book=replace(POLICY.book, limits=limits))
+    with pytest.raises(ReplyPostponed):
+        answer(asked, replace(desk.desk, policy=lambda: patient))
+    assert desk.record(asked).state == "reserved"
+    owed = desk.store.conversations[keys.split(asked.judged.message.message_id).conv]
+    assert owed.unarchived_since == OPEN - timedelta(hours=2)
 
 
 CALLS = 9  # conversation, apply, (send), add_reply, conversation, apply, flag; or later: conversation, reply, add_reply, …
