@@ -69,11 +69,13 @@ class Eraser:
     step: Callable[[str], None] = lambda _: None
     watch: Callable[[list[Manifest]], Iterable[Manifest]] = lambda parts: parts
 
-    def found(self, parties: tuple[Party, ...], *, until: datetime) -> Counter[str]:
-        """How much is held about these conversations, of what was received until then, by kind. Reads every part of their channels."""
+    def found(self, parties: tuple[Party, ...], *, until: datetime, clear: bool = False) -> Counter[str]:
+        """How much is held about these conversations, of what was received until then, by kind. Reads every part of their channels.
+        `clear`: the table was found clear of it before.
+        """
         counts: Counter[str] = Counter()
         for party in parties:
-            counts.update(_kind(item) for item in self.cabinet.remains.items(party.conv, until))
+            counts.update(_kind(item) for item in self.cabinet.remains.items(party.conv, until, clear=clear))
             counts["memberships"] += self.cabinet.remains.memberships(party.conv, until)
         counts["campaigns"] = sum(1 for _ in floods.sent_by(self.table, _convs(parties), until))
         wanted = is_of(_convs(parties), until)
@@ -105,7 +107,7 @@ class Eraser:
         cleared, silent = self._clear_copies(strays, wanted)
         packs = self.remove_packs()  # those that were made of what is gone by now
         self.step("search")
-        if left := self.found(parties, until=certificate.at):
+        if left := self.found(parties, until=certificate.at, clear=certificate.searched is not None):
             raise NotYetErased(", ".join(f"{count} {kind}" for kind, count in sorted(left.items())))
         certificate = _with_more(certificate, objects=objects + removed.objects + cleared, packs=packs)
         certificate = replace(certificate, searched=certificate.searched or now)
@@ -159,7 +161,7 @@ class Eraser:
             id=certificate_id, at=now, conversations=marks, backups_until=now + BACKUPS_KEPT + UNDER_WAY
         )  # fmt: skip
         self.step("count")
-        counts = self.found(parties, until=certificate.at)
+        counts = self.found(parties, until=certificate.at, clear=certificate.searched is not None)
         if known and not begun and not counts:
             return known[-1]
         certificate = replace(certificate, counts=dict(counts | Counter(certificate.counts)))

@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from functions.common import keys
-from functions.common.clock import EPOCH, from_iso, from_ms, to_ms
+from functions.common.clock import EPOCH, from_iso, from_ms
 from functions.common.dynamo_items import conversation_from, judged_from_item
 from functions.common.errors import Retryable
 from functions.common.identity import VOUCHED_KINDS, People, VouchedId, party_of, vouched_ids, with_vouched
 from functions.common.judgement import Judged
+from functions.common.keys import NotAMessageId
 from functions.common.ledger import ledger
 from functions.common.store import APPLIED_KEPT, Conversation, ConversationChanged, applied_mark, unsettled
 from functions.common.table import ConditionFailed, Item, Table
 
-_LAST = {"V": 0, "R": 1, "M": 2, "Z": 3, "L": 4, "@": 5}
+# A message is what tells of the others that they are of that time.
+_LAST = {"V": 0, "R": 1, "Z": 2, "M": 3, "L": 4, "@": 5}
 _TRIES = 5
 
 
@@ -37,13 +39,25 @@ class Remains:
     table: Table
     people: People
 
-    def items(self, conv: str, until: datetime) -> list[Item]:
-        """Keys of what there is of the conversation up to then; the conversation's own item, if it knows of that time, comes last."""
+    def items(self, conv: str, until: datetime, *, clear: bool = False) -> list[Item]:
+        """Keys of what there is of the conversation up to then; the conversation's own item, if it knows of that time, comes last.
+
+        What belongs to a message goes with it. Once the table was found `clear`, a message that is not there has expired.
+        """
         items = [_slim(item) for item in self._stored(conv)]
-        later = {item["sk"][2:] for item in items if item["sk"][0] == "M" and item["at"] > until}
-        return sorted(
-            (item for item in items if not _is_later(item, later, until)), key=lambda item: _LAST.get(item["sk"][0], 3)
-        )
+        messages: dict[str, bool] = {item["sk"][2:]: item["at"] > until for item in items if item["sk"][0] == "M"}
+        own = next((item for item in items if item["sk"] == keys.CONVERSATION_SK), None)
+        goes_on = own is not None and (any(messages.values()) or own["at"] > until or (clear and own["last"] > until))
+
+        def is_later(item: Item) -> bool:
+            kind, of = item["sk"][0], item["of"]
+            if kind in "MRV":
+                return messages.get(item["sk"][2:], clear)
+            if not goes_on or item["at"] <= until:
+                return False
+            return of is None or messages.get(of, clear)
+
+        return sorted((item for item in items if not is_later(item)), key=lambda item: _LAST.get(item["sk"][0], 2))
 
     def memberships(self, conv: str, until: datetime) -> int:
         """Under how many ids that a platform vouches for it was named up to then."""
@@ -53,11 +67,11 @@ class Remains:
         """Remove them. `clear`: the table was found clear of them before. May be repeated; `NotYetErased` when messages keep coming."""
         # The links first: messages and the conversation, which go later, know under which ids it is named.
         self.people.forget_until(conv, until, self._vouched(conv))
-        for item in self.items(conv, until):
+        for item in self.items(conv, until, clear=clear):
             if item["corrects"]:
                 # First what training learns from: nothing but this line leads there.
                 self.table.delete(*keys.correction_key(from_ms(int(item["sk"][2:15])), item["sk"][16:]))
-            if item["sk"] != keys.CONVERSATION_SK:
+            if item["sk"][0] not in "@L":  # links go by both their sides
                 self.table.delete(item["pk"], item["sk"])
         for _ in range(_TRIES):
             if self._settled(conv, until, clear):
@@ -68,6 +82,7 @@ class Remains:
         """Whether the conversation's own item is gone, or knows of later messages only; False when a message came meanwhile."""
         item = self.table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
         if item is None:
+            self.people.forget(conv)  # of those that somebody linked while it went
             return True
         before = conversation_from(item)
         found = (found for found in self._stored(conv, "M#") if _slim(found)["at"] > until)
@@ -186,31 +201,22 @@ def _with_work(fresh: Conversation, before: Conversation, later: list[Judged]) -
     )
 
 
-def _is_later(item: Item, later: set[str], until: datetime) -> bool:
-    """Whether an item belongs to what came afterwards: a message and what goes with it, an act of a person, the conversation itself."""
-    kind = item["sk"][0]
-    if kind in "@L":
-        return bool(item["at"] > until)
-    if kind == "Z":
-        # A correction has the words of its message, and goes with it whenever it was made.
-        return bool(item["sk"][2:15] > f"{to_ms(until):013d}") and (not item["corrects"] or item["of"] in later)
-    return item["sk"][2:] in later
-
-
 def _slim(item: Item) -> Item:
-    """What must be known of an item; `at` is a message's receipt, the first that the conversation knows of, or when a link was made.
-
-    `corrects`: it says that a person corrected a message's labels; `of` is where that message lies.
+    """What must be known of an item; `at` is a message's receipt, the first that the conversation knows of (`last`: the last), when a link
+    was made or a person did something. `of`: the message that this was about; `corrects`: its labels, and training knows.
     """
-    kind, at, of = item["sk"][0], EPOCH, ""
-    with suppress(KeyError, TypeError, ValueError, keys.NotAMessageId):  # one that cannot be read goes
+    kind, at, last = item["sk"][0], EPOCH, EPOCH
+    with suppress(KeyError, TypeError, ValueError):  # one that cannot be read goes
         if kind == "M":
             at = from_iso(item["message"]["received_at"])
         elif kind == "@":
-            at = from_iso(item["first_at"])
+            at, last = from_iso(item["first_at"]), from_iso(item["last_at"])
         elif kind == "L":
             at = from_iso(item["acts"][0]["at"])
         elif kind == "Z":
-            of = keys.split(item["message_id"]).suffix
+            at = from_ms(int(item["sk"][2:15]))
+    of = None
+    with suppress(KeyError, NotAMessageId):
+        of = keys.split(item["message_id"]).suffix
     corrects = kind == "Z" and item.get("action") == "correct"
-    return {"pk": item["pk"], "sk": item["sk"], "at": at, "corrects": corrects, "of": of}
+    return {"pk": item["pk"], "sk": item["sk"], "at": at, "last": last, "corrects": corrects, "of": of}

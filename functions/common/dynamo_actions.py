@@ -12,8 +12,12 @@ from functions.common.clock import from_iso, to_ms
 from functions.common.dynamo_store import DynamoStore
 from functions.common.handling import Action, ActionState
 from functions.common.store import Conversation, ConversationChanged
-from functions.common.table import Change, ConditionFailed, Item
+from functions.common.table import Change, Check, ConditionFailed, Item
 from functions.common.wire import plain
+
+
+class MessageGone(Exception):
+    """The message that a step is about is no longer in the table."""
 
 
 class ConversationActions:
@@ -30,9 +34,15 @@ class ConversationActions:
             raise ConversationChanged(before.conv) from None
 
     def correct(self, conv: str, action: Action, correction: Item) -> None:
-        """Write down labels that a person corrected, and beside the line, under its month, what training learns from."""
+        """Write down labels that a person corrected, and beside the line, under its month, what training learns from; `MessageGone` when
+        the message is no longer in the table, and nothing is written then: an erasure has taken it, and would not find this.
+        """
         pk, sk = keys.correction_key(action.at, action.id)
-        self._store.table.update_all([_line(conv, action), _new(pk, sk, correction)])
+        message = Check(pk=keys.conversation_pk(conv), sk=keys.message_sk(keys.split(action.message_id or "")))
+        try:
+            self._store.table.update_all([_line(conv, action), _new(pk, sk, correction)], message)
+        except ConditionFailed:
+            raise MessageGone(action.message_id) from None
 
     def conclude(self, conv: str, action: Action, before: Conversation, after: Conversation, *, was: ActionState) -> None:
         """Say what became of a reply that `was` reserved, or failed halfway, with the conversation as it is then; `ConversationChanged` as

@@ -13,7 +13,7 @@ from typing import Any
 from functions.common import keys
 from functions.common.clock import from_iso
 from functions.common.identity import OPERATOR, PLATFORM, Act, Link, LinkChanged, Party, VouchedId
-from functions.common.table import Change, ConditionFailed, Item, Table
+from functions.common.table import Change, Check, ConditionFailed, Item, Table
 from functions.common.wire import plain
 
 
@@ -42,7 +42,9 @@ class DynamoLinks:
 
     def act_on_pair(self, one: Party, other: Party, act: Act, *, after: int) -> None:
         sides = ((one, other), (other, one))
-        self._all([_change(keys.pair_key(here.conv, there.conv), act, after, party=there) for here, there in sides])
+        # A link with somebody who is erased at this moment would name them for ever.
+        there = [Check(pk=keys.conversation_pk(party.conv), sk=keys.CONVERSATION_SK) for party in (one, other)]
+        self._all([_change(keys.pair_key(a.conv, b.conv), act, after, party=b) for a, b in sides], *there)
 
     def forget(self, conv: str, marks: tuple[str, ...], until: datetime | None = None) -> None:
         for link in self.pairs(conv):
@@ -52,9 +54,9 @@ class DynamoLinks:
         for mark in marks:
             self.table.delete(*keys.member_key(mark, conv))
 
-    def _all(self, changes: list[Change]) -> None:
+    def _all(self, changes: list[Change], *checks: Check) -> None:
         try:
-            self.table.update_all(changes)
+            self.table.update_all(changes, *checks)
         except ConditionFailed:
             raise LinkChanged(changes[0].sk) from None
 

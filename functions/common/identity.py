@@ -105,7 +105,7 @@ class Links(Protocol):
         """What operators linked a conversation with, undone ones too."""
 
     def act_on_pair(self, one: Party, other: Party, act: Act, *, after: int) -> None:
-        """Add an act to the link of two conversations, on both sides or on none."""
+        """Add an act to the link of two conversations that are there, on both sides or on none."""
 
     def forget(self, conv: str, marks: tuple[str, ...], until: datetime | None = None) -> None:
         """Remove everything that names the conversation under these marks, and the operators' links: of these only those that were made

@@ -39,6 +39,15 @@ class Change:
     values: Item
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What must hold of an item that a transaction does not change, for `Table.update_all`."""
+
+    pk: str
+    sk: str
+    condition: str = "attribute_exists(pk)"
+
+
 def marshal(value: Any) -> dict[str, Any]:
     """Plain Python as DynamoDB's typed JSON."""
     if isinstance(value, bool):
@@ -118,8 +127,8 @@ class Table:
         answer = self._write("UpdateItem", self.client.update_item, arguments)
         return from_item(answer["Attributes"])
 
-    def update_all(self, changes: list[Change]) -> None:
-        """Several updates in one transaction: all of them, or `ConditionFailed` and none."""
+    def update_all(self, changes: list[Change], *checks: Check) -> None:
+        """Several updates in one transaction, if `checks` hold: all of them, or `ConditionFailed` and none."""
         writes: Any = [
             {
                 "Update": {
@@ -131,6 +140,9 @@ class Table:
             }
             for change in changes
         ]
+        for check in checks:
+            key = {"pk": {"S": check.pk}, "sk": {"S": check.sk}}
+            writes.append({"ConditionCheck": {"TableName": self.name, "Key": key, **_condition(check.condition, None)}})
         with aws_faults("TransactWriteItems"):
             try:
                 self.client.transact_write_items(TransactItems=writes)

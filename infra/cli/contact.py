@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -13,8 +14,11 @@ import typer
 from infra.cli.place import Json, Shards, TableName, one_line, say, table_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from functions.common.dynamo_store import DynamoStore
     from functions.common.store import Conversation
+    from functions.common.table import Change as Line
 
     Change = Callable[[Conversation], Conversation]
 
@@ -75,24 +79,33 @@ def _store(table: str, shards: int) -> DynamoStore:
 
 
 def _carry_out(act: Act, which: str, store: DynamoStore, change: Change) -> str:
-    """Change the conversation, with who did it and why on record first; its key."""
-    from functions.common import keys
-    from functions.common.clock import system_clock, to_iso, to_ms
+    """Change the conversation, with who did it and why on record, in one transaction: whoever is erased meanwhile has neither; its key."""
+    from functions.common.clock import system_clock
     from functions.common.dynamo_store import UnknownConversation
     from functions.common.errors import Unavailable
-    from functions.common.store import ConversationChanged
+    from functions.common.table import ConditionFailed
 
-    conv, now = which.partition(".")[0], system_clock()
-    before = store.conversation(conv)
-    if before is None:
-        raise UnknownConversation(conv)
-    line = {"pk": keys.conversation_pk(conv), "sk": f"Z#{to_ms(now):013d}#{uuid4().hex[:8]}", "at": to_iso(now)}
-    store.table.put_new(line | asdict(act))
+    conv, line = which.partition(".")[0], _line(act, which.partition(".")[0], system_clock())
     for _ in range(_TRIES):
-        try:
-            store.apply(before, change(before))
-        except ConversationChanged:
-            before = store.conversation(conv) or before
-            continue
-        return conv
+        before = store.conversation(conv)
+        if before is None:
+            raise UnknownConversation(conv)
+        with suppress(ConditionFailed):  # something else changed it meanwhile
+            store.table.update_all([store.change(before, change(before)), line])
+            return conv
     raise Unavailable(f"conversation {conv} kept changing")
+
+
+def _line(act: Act, conv: str, now: datetime) -> Line:
+    from functions.common import keys
+    from functions.common.clock import to_iso, to_ms
+    from functions.common.table import Change
+
+    item = asdict(act) | {"at": to_iso(now)}
+    return Change(
+        pk=keys.conversation_pk(conv),
+        sk=f"Z#{to_ms(now):013d}#{uuid4().hex[:8]}",
+        expression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
+        condition="attribute_not_exists(pk)",
+        values={f":{name}": value for name, value in item.items()},
+    )

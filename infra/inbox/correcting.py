@@ -15,6 +15,7 @@ from typing import Any
 from functions.classify.reading import words
 from functions.common import keys
 from functions.common.clock import from_iso, to_iso, to_ms
+from functions.common.dynamo_actions import MessageGone
 from functions.common.errors import Poison
 from functions.common.handling import Action
 from functions.common.judgement import Judged
@@ -69,7 +70,12 @@ def correct(desk: PeopleDesk, conv: str, said: Iterable[str], *, message_id: str
         id=desk.random(), verb="correct", by=desk.by, at=now, why=why, labels=wanted, message_id=judged.message.message_id
     )
     item = {"message_id": action.message_id, "at": to_iso(now), "text": text, "labels": wanted}
-    desk.actions.correct(conv, action, item | {"exp": int((now + KEPT).timestamp())})
+    try:
+        desk.actions.correct(conv, action, item | {"exp": int((now + KEPT).timestamp())})
+    except MessageGone:
+        raise CannotCorrect(
+            f"message {action.message_id} has just left the table: it expired, or its sender was erased"
+        ) from None
     return action
 
 

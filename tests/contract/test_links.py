@@ -109,11 +109,15 @@ class TestLinks:
         assert link.acts == (linked_by("platform"), undone_by("mei"))
 
     def test_an_operators_link_is_seen_from_both_sides(self, office: Office) -> None:
+        office.meet(ANN)
+        office.meet(CAT)
         office.links.act_on_pair(ANN, CAT, linked_by("mei"), after=0)
         assert office.links.pairs(ANN.conv) == [Link(party=CAT, because="operator", acts=(linked_by("mei"),))]
         assert office.links.pairs(CAT.conv) == [Link(party=ANN, because="operator", acts=(linked_by("mei"),))]
 
     def test_of_two_acts_on_the_same_state_one_is_refused_and_leaves_nothing(self, office: Office) -> None:
+        office.meet(ANN)
+        office.meet(CAT)
         office.links.act_on_pair(ANN, CAT, linked_by("mei"), after=0)
         for after in (0, 2):
             with pytest.raises(LinkChanged):

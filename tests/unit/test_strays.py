@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.erasure import CopyUnreached
+from functions.archive.remains import NotYetErased, Remains
 from functions.archive.removals import Removals
 from functions.archive.tombstones import Tombstones
 from functions.common import keys
+from functions.common.clock import to_iso
+from functions.common.dynamo_actions import ConversationActions, MessageGone
 from functions.common.dynamo_links import DynamoLinks
-from functions.common.identity import People, VouchedId
+from functions.common.handling import Action, answering
+from functions.common.identity import LinkChanged, People, VouchedId
 from functions.common.store import Conversation
 from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
 from tests.unit.test_erasure import ANNA, BEN, erase, eraser, everything
@@ -195,4 +200,110 @@ def test_a_run_that_dies_at_any_call_while_it_removes_a_stray_leaves_it_to_the_n
         assert set_since(world) == KEPT, n
         assert [link.acts[0].at for link in people(world).links.members(UNION.mark)] == [SINCE], n
         assert eraser(world).found((ANNA,), until=NOW) == {}, n
+    assert n > 20
+
+
+# --- What people do while somebody is erased ---
+
+
+def corrected(world: World, message_id: str, at: datetime = SINCE) -> None:
+    line = Action(id="c-1", verb="correct", by="lee", at=at, labels={"spam": "ad"}, message_id=message_id)
+    item = {"message_id": message_id, "at": to_iso(at), "text": "what anna wrote", "exp": 4_000_000_000}
+    ConversationActions(world.store).correct(keys.split(message_id).conv, line, item)
+
+
+def answered_by_hand(world: World, message_id: str) -> None:
+    action = Action(
+        id="r-1", verb="reply", by="lee", at=SINCE, text="您好安娜", message_id=message_id, reply_id="x", state="reserved"
+    )
+    before = of_anna(world)
+    ConversationActions(world.store).act(before, answering(before, action), action)
+
+
+def test_a_correction_of_a_message_that_was_erased_meanwhile_is_not_written(world: World) -> None:
+    message_id = world.receive("anna", NOW - timedelta(hours=2))
+    erase(world, ANNA)
+    with pytest.raises(MessageGone):
+        corrected(world, message_id)
+    later = world.receive("anna", SINCE)
+    with pytest.raises(MessageGone):
+        corrected(world, message_id)
+    corrected(world, later)
+    assert [item["of"] for item in Remains(table=world.table, people=people(world)).items(ANNA.conv, SINCE) if item["corrects"]]
+
+
+@pytest.mark.timeout(280)
+def test_a_correction_at_any_moment_of_an_erasure_goes_with_its_message(cloud: Cloud) -> None:
+    n, ended = 1, False
+    while not ended:
+        world = cloud.world()
+        message_id = world.receive("anna", NOW - timedelta(hours=2))
+
+        def correct(world: World = world, message_id: str = message_id) -> None:
+            with suppress(MessageGone):
+                corrected(world, message_id)
+
+        calls = Calls(at=n, act=correct)
+        with suppress(NotYetErased):
+            erase(world, ANNA, cabinet=world.process(calls))
+        ended = calls.at is not None
+        erase(world, ANNA, now=NOW + timedelta(minutes=30))
+        assert "what anna wrote" not in everything(world) and ANNA.conv not in everything(world), n
+        n += 2
+    assert n > 20
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_a_person_did_about_an_erased_message_while_it_went_goes_with_it(world: World, later: bool) -> None:
+    message_id = world.receive("anna", NOW - timedelta(hours=2))
+    answered_by_hand(world, message_id)  # after the moment of the erasure, before its end
+    fresh = world.receive("anna", SINCE) if later else None
+    if fresh:
+        corrected(world, fresh, SINCE + timedelta(minutes=1))
+    assert eraser(world).found((ANNA,), until=NOW)["actions"] == 1
+    erase(world, ANNA)
+    assert "您好安娜" not in everything(world)
+    assert [item["action"] for item in world.items("C#", "Z#")] == (["correct"] if later else [])
+
+
+def test_a_stray_takes_with_it_what_was_done_about_it_and_nothing_else(world: World) -> None:
+    later = begun_again(world)
+    corrected(world, later)
+    world.run(now=NOW + timedelta(days=2))
+    world.table.delete(keys.conversation_pk(ANNA.conv), keys.message_sk(keys.split(later)))  # it expired
+    stray = world.receive("anna", NOW - timedelta(days=3))
+    answered_by_hand(world, stray)
+    world.run(now=NOW + timedelta(days=3))
+    assert [item["action"] for item in world.items("C#", "Z#")] == ["correct"]
+    assert len(world.items("J#")) == 1
+
+
+def test_nobody_is_linked_with_somebody_who_is_gone(world: World) -> None:
+    world.receive("anna", SETTLED)
+    world.receive("ben", SETTLED)
+    erase(world, ANNA)
+    with pytest.raises(LinkChanged):
+        people(world).link(ANNA, BEN, by="lee", at=SINCE)
+    assert world.items("C#", "L#") == []
+
+
+@pytest.mark.timeout(280)
+def test_a_link_at_any_moment_of_an_erasure_names_nobody_afterwards(cloud: Cloud) -> None:
+    n, ended = 1, False
+    while not ended:
+        world = cloud.world()
+        world.receive("anna", NOW - timedelta(hours=2))
+        world.receive("ben", NOW - timedelta(hours=2))
+
+        def link(world: World = world) -> None:
+            with suppress(LinkChanged):
+                people(world).link(BEN, ANNA, by="lee", at=SINCE)
+
+        calls = Calls(at=n, act=link)
+        with suppress(NotYetErased):
+            erase(world, ANNA, cabinet=world.process(calls))
+        ended = calls.at is not None
+        erase(world, ANNA, now=NOW + timedelta(minutes=30))
+        assert "anna" not in everything(world) and world.items("C#", "L#") == [], n
+        n += 2
     assert n > 20
