@@ -27,7 +27,7 @@ from functions.archive.pack import Sheet, pack, sheets
 from functions.archive.pack_source import PackSource
 from functions.archive.packs import Packs, Term
 from functions.archive.upload import upload
-from functions.common.calendar import Calendar
+from functions.common.calendar import Calendar, NeverOpen
 from functions.common.errors import Poison, Retryable, aws_faults
 from functions.common.telemetry import Telemetry
 
@@ -175,8 +175,12 @@ def due(calendar: Calendar, zone: ZoneInfo, now: datetime) -> date:
 
 
 def cut(calendar: Calendar, zone: ZoneInfo, month: date) -> datetime:
-    """Until when a month's pack goes, as the calendar has it now."""
-    return datetime.combine(calendar.last_working_day(month.year, month.month), HOUR, zone).astimezone(UTC)
+    """Until when a month's pack goes, as the calendar has it now; one in which nobody works has its pack on its last day."""
+    try:
+        day = calendar.last_working_day(month.year, month.month)
+    except NeverOpen:
+        day = _after(month) - timedelta(days=1)
+    return datetime.combine(day, HOUR, zone).astimezone(UTC)
 
 
 def _first(term: Term) -> date:

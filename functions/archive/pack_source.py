@@ -21,6 +21,8 @@ from functions.archive.manifests import Ledger, Manifest
 from functions.archive.pack import Sheet
 from functions.archive.packs import Term
 from functions.archive.parts import Filed, line, lines
+from functions.archive.tombstones import Erased, Tombstones
+from functions.common import keys
 from functions.common.clock import to_iso
 
 # Gives each message to what it is handed, from several threads at a time.
@@ -30,7 +32,8 @@ Given = Callable[[Callable[[Filed], None]], None]
 class PackSource:
     """What was received from `since` and before `until`; with `late`, what was stored late from `since` on too, whenever it was received.
 
-    `hot` gives the messages that no part holds. `oldest` is when the first of all was received, at the earliest.
+    `hot` gives the messages that no part holds. Of these it leaves out, by `tombstones`, what came from somebody who was erased while it
+    was on its way: that goes in the next night. `oldest` is when the first of all was received, at the earliest.
     """
 
     def __init__(
@@ -41,12 +44,13 @@ class PackSource:
         since: datetime,
         until: datetime,
         *,
+        tombstones: Tombstones,
         late: bool = False,
     ) -> None:
         self._bucket = bucket
         self._ledger = ledger
         self._since, self._until, self._late = since, until, late
-        self._hot = _Kept(hot)
+        self._hot = _Kept(hot, tombstones.lately(until))
         self._manifests = list(self._listed())  # after the hot ones: what was archived meanwhile is in these
         late_from = (manifest.late_from for manifest in self._manifests if self._has_late(manifest))
         self.oldest = min([since, *filter(None, (self._hot.oldest, *late_from))])
@@ -54,7 +58,8 @@ class PackSource:
     @classmethod
     def of_pack(cls, bucket: ArchiveBucket, ledger: Ledger, claims: Claims, term: Term, time: Allowance) -> PackSource:
         """What a month's sealed pack tells; `OutOfTime`."""
-        return cls(bucket, ledger, partial(claims.told, term, time), term.since, term.cut, late=True)
+        tombstones = Tombstones(claims.table, bucket)
+        return cls(bucket, ledger, partial(claims.told, term, time), term.since, term.cut, tombstones=tombstones, late=True)
 
     @property
     def messages(self) -> int:
@@ -88,7 +93,8 @@ class PackSource:
 class _Kept:
     """Messages on disk; which ones these are, too."""
 
-    def __init__(self, found: Given) -> None:
+    def __init__(self, found: Given, erased: Erased) -> None:
+        self._erased = erased
         self._file = tempfile.TemporaryFile(prefix="postroom-pack-")  # noqa: SIM115 (it goes with this object)
         # A file without a name, which goes when it is closed. One thread at a time writes.
         self._ids = sqlite3.connect("", check_same_thread=False)
@@ -101,6 +107,8 @@ class _Kept:
 
     def _keep(self, filed: Filed) -> None:
         message, text = filed.judged.message, line(filed)
+        if self._erased.covers(keys.split(message.message_id).conv, message.received_at):
+            return
         with self._lock:
             if self._ids.execute("INSERT OR IGNORE INTO ids VALUES (?)", (message.message_id,)).rowcount:
                 self._packed.write(text)

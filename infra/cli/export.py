@@ -117,6 +117,7 @@ def _source(table: str, bucket: str, shards: int, time: Period) -> PackSource:
     from functions.archive.hot import HotReader
     from functions.archive.manifests import Ledger
     from functions.archive.pack_source import PackSource
+    from functions.archive.tombstones import Tombstones
     from functions.common.aws import client
     from infra.records.hot import Unreadable
 
@@ -127,7 +128,8 @@ def _source(table: str, bucket: str, shards: int, time: Period) -> PackSource:
         for filed in reader.read(time.since, time.until):
             keep(filed)
 
-    return PackSource(ArchiveBucket(client("s3", read_seconds=60), bucket), Ledger(known), hot, time.since, time.until)
+    archive = ArchiveBucket(client("s3", read_seconds=60), bucket)
+    return PackSource(archive, Ledger(known), hot, time.since, time.until, tombstones=Tombstones(known, archive))
 
 
 def _watched(source: PackSource, wanted: Sheet) -> Iterable[bytes]:

@@ -38,7 +38,7 @@ from functions.archive.packs import Packs
 from functions.archive.parts import ArchiveUnproven, Filed, line
 from functions.archive.rewriting import Rewriter, is_of
 from functions.archive.sheet import BUSINESSES, COLUMNS, may_be, safe, sheet
-from functions.archive.tombstones import Tombstones
+from functions.archive.tombstones import Certificate, Tombstones
 from functions.archive.upload import PIECE, upload
 from functions.common import aws, keys
 from functions.common.calendar import Calendar, read_calendar
@@ -90,7 +90,14 @@ def opened(content: bytes, password: str = PASSWORD) -> dict[str, list[dict[str,
 
 
 def source(room: ArchiveRoom, since: datetime, until: datetime) -> PackSource:
-    return PackSource(room.bucket, Ledger(room.table), one_by_one(hot(room).read(since, until)), since, until)
+    return PackSource(
+        room.bucket,
+        Ledger(room.table),
+        one_by_one(hot(room).read(since, until)),
+        since,
+        until,
+        tombstones=Tombstones(room.table),
+    )
 
 
 def one_by_one(messages: Iterable[Filed]) -> Given:
@@ -387,8 +394,9 @@ def test_however_much_is_in_the_table_a_pack_holds_no_more_of_it_in_memory(room:
         tracemalloc.start()
         try:
             source = PackSource(
-                room.bucket, Ledger(room.table), one_by_one(hot), NOW - timedelta(days=1), NOW + timedelta(days=1)
-            )
+                room.bucket, Ledger(room.table), one_by_one(hot), NOW - timedelta(days=1), NOW + timedelta(days=1),
+                tombstones=Tombstones(room.table),
+            )  # fmt: skip
             found = source(sheets(NOW, NOW + timedelta(days=1), SHANGHAI)[0])
             assert sum(1 for _ in islice(found, count // 2)) == count // 2
             gc.collect()
@@ -415,6 +423,39 @@ def test_a_calendar_that_changes_after_the_pack_leaves_no_message_out_and_none_i
         run(room, shanghai(evening), calendar=lambda: later)
     told = [row["内容"] for name in ("2026-11", "2026-12") for rows in stored(name).values() for row in rows]
     assert sorted(told) == ["26", "27", "28", "29", "30"]
+
+
+def test_a_month_in_which_nobody_works_has_its_pack_on_its_last_day_and_keeps_no_other_waiting(room: ArchiveRoom) -> None:
+    closed = replace(CALENDAR, days=CALENDAR.days | {NOW.date().replace(month=12, day=day): () for day in range(1, 32)})
+    room.file(*(room.message(day, received_at=shanghai(f"{day}T19:00")) for day in ("2026-11-27", "2026-12-31", "2027-01-05")))
+    for evening in ("2026-11-28T20:30", "2026-12-31T20:30", "2027-01-29T20:30"):
+        assert run(room, shanghai(evening), calendar=lambda: closed)["made"], evening
+    assert [texts(month) for month in ("2026-11", "2026-12", "2027-01")] == [["2026-11-27"], ["2026-12-31"], ["2027-01-05"]]
+
+
+@pytest.mark.parametrize("secret", [{"SecretString": " "}, {"SecretBinary": b"p4ss"}])
+def test_no_pack_is_made_that_anybody_could_open(room: ArchiveRoom, tmp_path: Path, secret: dict[str, Any]) -> None:
+    name = aws.client("secretsmanager").create_secret(Name="blank", **secret)["ARN"]
+    assert said("export", "--to", str(tmp_path / "pack.zip"), "--secret", name, code=1).endswith("holds no text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_came_late_from_somebody_who_was_erased_is_in_no_pack(room: ArchiveRoom, tmp_path: Path) -> None:
+    """It was on a queue while its sender was erased, and lies in the table until the night."""
+    received = shanghai("2026-11-20T09:00")
+    late, later = room.message("erased", received_at=received), room.message("new", received_at=received + timedelta(hours=2))
+    erased_at, tombstones = received + timedelta(hours=1), Tombstones(room.table, room.bucket)
+    certificate = Certificate(
+        id="c", at=erased_at, conversations=(tombstones.hash_of(keys.split(late.judged.message.message_id).conv),),
+        backups_until=erased_at, searched=erased_at, complete=erased_at,
+    )  # fmt: skip
+    tombstones.keep(certificate)
+    tombstones.raise_over(certificate)
+    room.keep_hot(late, later)
+    said("export", "--to", str(tmp_path / "pack.zip"))
+    assert [row["内容"] for row in opened((tmp_path / "pack.zip").read_bytes())["2026-11_其他.csv"]] == ["new"]
+    run(room, shanghai("2026-11-28T20:30"))
+    assert texts("2026-11") == ["new"]
 
 
 def test_a_pack_that_is_made_again_goes_from_when_to_when_it_went(room: ArchiveRoom) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import pyzipper
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from functions.archive import claims
@@ -41,7 +41,7 @@ from functions.common.dynamo_links import DynamoLinks
 from functions.common.errors import Unavailable
 from functions.common.identity import People
 from functions.common.judgement import Judged
-from functions.common.store import LATE, Conversation, applied_mark, with_unarchived
+from functions.common.store import LATE, AlreadyStored, Conversation, applied_mark, with_unarchived
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
 from tests.fakes.archive_room import SHANGHAI, SHARDS, ArchiveRoom, open_archive_room
@@ -98,12 +98,10 @@ class PostRoom:
         )
         message = replace(filed.judged.message, message_id=message_id)
         judged = replace(filed.judged, message=message, late_at=self.now if timedelta(hours=delay) > LATE else None)
+        self.known[message_id] = self.orphans[message_id] = judged  # acknowledged: whatever dies from here on, it comes again
         self.room.store.add_message(judged)
-        self.known[message_id] = judged
         if applied:
             self.apply(judged)
-        else:
-            self.orphans[message_id] = judged
         return judged
 
     def bring_back(self, judged: Judged) -> None:
@@ -112,8 +110,12 @@ class PostRoom:
         conversation = self.room.store.conversation(conv)
         if conversation is not None and conversation.notes(judged):
             return
-        if self.now - judged.message.received_at > LATE:
-            self.room.store.note_late(judged.message.message_id, self.now)
+        late_at = self.now if self.now - judged.message.received_at > LATE else None
+        try:
+            self.room.store.add_message(replace(judged, late_at=late_at))
+        except AlreadyStored:
+            if late_at is not None:
+                self.room.store.note_late(judged.message.message_id, late_at)
         self.apply(judged)
 
     def forget(self, contact: str) -> None:
@@ -270,7 +272,13 @@ def do_with(there: PostRoom, step: tuple[Any, ...], mishap: Any) -> None:
         do(there, step)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+# No shrinking: a story is short, and takes seconds to be told again.
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 @given(st.lists(st.tuples(steps, mishaps), min_size=4, max_size=10))
 @example([  # stored in time, found by nobody; filed beside another message, after the pack; brought back
     (("receive", "anna", 0.0, 0.0, False), None), (("wait", 26.0), None), (("receive", "anna", 0.0, 40.0, True), None),
