@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +28,7 @@ from functions.archive import floods
 from functions.archive.bucket import ArchiveBucket
 from functions.archive.holds import HeldLegally, Holds
 from functions.archive.manifests import Manifest, Superseded
-from functions.archive.parts import lines
+from functions.archive.parts import ArchiveUnproven, lines
 from functions.archive.remains import NotYetErased
 from functions.archive.rewriting import Rewriter, is_of
 from functions.archive.service import Cabinet, Run
@@ -35,7 +36,7 @@ from functions.archive.strays import Strays
 from functions.archive.tombstones import Certificate
 from functions.common import keys
 from functions.common.clock import EPOCH
-from functions.common.errors import Unavailable
+from functions.common.errors import Retryable, Unavailable
 from functions.common.identity import Party
 from functions.common.table import Item, Table
 
@@ -45,6 +46,15 @@ BACKUPS_KEPT = timedelta(days=35)
 UNDER_WAY = timedelta(days=2)
 _KINDS = {"M": "messages", "R": "replies", "V": "originals", "Z": "actions", "L": "links", "@": "conversations"}
 _TRIES = 3
+
+
+class PartLost(Retryable):
+    """A part that may hold the person is not what the ledger says, and whole nowhere: nobody can say that they are gone."""
+
+    def __init__(self, fault: ArchiveUnproven) -> None:
+        super().__init__(
+            f'{fault}: it may hold the person; put it right as "When a part is lost" in docs/operations.md says, and run this again'
+        )
 
 
 class CopyUnreached(NotYetErased):
@@ -80,14 +90,22 @@ class Eraser:
         counts["campaigns"] = sum(1 for _ in floods.sent_by(self.table, _convs(parties), until))
         wanted = is_of(_convs(parties), until)
         for manifest in self.watch(self._parts(parties, until)):
-            count = sum(map(wanted, lines(self.cabinet.bucket.whole(manifest))))
+            count = sum(map(wanted, self._lines(manifest)))
             counts.update({"archived_messages": count, "parts": count > 0})
         return +counts
 
     def erase(self, parties: tuple[Party, ...], *, certificate_id: str, run: str, now: datetime) -> Certificate:
         """Erase these conversations, every one of the person's. `HeldLegally` changes nothing; after `Unavailable`, `NotYetErased` or
-        a crash, call again. `run` names the run that rewrites parts.
+        a crash, call again. `run` names the run that rewrites parts. `PartLost` when somebody must see to a part first.
         """
+        try:
+            return self._erased(parties, certificate_id, run, now)
+        except PartLost:
+            # An earlier try, or a nightly run, may have died over it: whoever takes over puts right what can be.
+            self._take_over(f"{run}-0", now)
+            return self._erased(parties, certificate_id, run, now)
+
+    def _erased(self, parties: tuple[Party, ...], certificate_id: str, run: str, now: datetime) -> Certificate:
         self._refuse_if_held(parties, now)
         strays = Strays(self.cabinet.ledger, {party.channel for party in parties})
         strays.refuse_lost(self.cabinet.bucket, set(self.cabinet.removals.noted()))
@@ -143,9 +161,7 @@ class Eraser:
         contacts = [item["message"]["contact"] for item in stored]
         wanted = is_of(frozenset({party.conv}), now)
         for manifest in self._parts((party,), now):
-            contacts += (
-                json.loads(line)["message"]["contact"] for line in lines(self.cabinet.bucket.whole(manifest)) if wanted(line)
-            )
+            contacts += (json.loads(line)["message"]["contact"] for line in self._lines(manifest) if wanted(line))
         return {found["value"] for contact in contacts for found in contact.get("ids", ())}
 
     def _begun(self, parties: tuple[Party, ...], certificate_id: str, now: datetime) -> Certificate:
@@ -186,12 +202,20 @@ class Eraser:
     # --- The archive ---
 
     def _parts(self, parties: tuple[Party, ...], until: datetime) -> list[Manifest]:
-        channels, first = {party.channel for party in parties}, self.cabinet.bucket.first_day()
+        channels, first = {party.channel for party in parties}, self._first_day()
         if first is None:
             return []
         # The archive's day may be one ahead of the day in UTC.
         last = (until + timedelta(days=1)).date().isoformat()
         return [manifest for manifest in self.cabinet.ledger.committed(first, last) if manifest.channel in channels]
+
+    def _first_day(self) -> str | None:
+        """The oldest day of which there is a part anywhere: one that the archive has lost may stand in a copy."""
+        days = [self.cabinet.bucket.first_day()]
+        for copy in self.cabinet.removals.copies:
+            with suppress(Unavailable):  # it is asked again, and said to be silent, when it is cleared
+                days.append(copy.first_day())
+        return min(filter(None, days), default=None)
 
     def _erase_lines(self, parties: tuple[Party, ...], until: datetime, run: str, now: datetime) -> None:
         for attempt in range(1, _TRIES + 1):
@@ -201,9 +225,20 @@ class Eraser:
                 continue  # the nightly run has begun; what it writes is looked through too
         raise NotYetErased("the archive keeps running; try again when it is done")
 
+    def _lines(self, manifest: Manifest) -> Iterator[bytes]:
+        try:
+            yield from lines(self.cabinet.bucket.whole(manifest))
+        except ArchiveUnproven as fault:
+            if self.cabinet.ledger.stored(manifest.day, manifest.part) is not None:  # not written anew meanwhile
+                raise PartLost(fault) from None
+            raise NotYetErased("the archive keeps running; try again when it is done") from None
+
+    def _take_over(self, run: str, now: datetime) -> None:
+        Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000).take_over()
+
     def _rewrite(self, parties: tuple[Party, ...], until: datetime, run: str, now: datetime) -> None:
         # As the run that may write: no part that is being written now can still be committed with the person in it.
-        Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000).take_over()
+        self._take_over(run, now)
         rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=run, now=now)
         unwanted = is_of(_convs(parties), until)
         for manifest in self.watch(self._parts(parties, until)):

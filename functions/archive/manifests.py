@@ -4,7 +4,7 @@
 |---|---|---|---|
 | manifest | `A#yyyymm` | `dd#part` | `writing` → `committed` (from here on readers trust it) → `done` (its messages are marked) |
 | pending pointer | `A#pending` | part | from the intent until the part is done or discarded: recovery finds parts by it |
-| removal | `A#removals` | key of a part's object | the part no longer counts, and its object must go |
+| removal | `A#removals` | key of a part's object | the part no longer counts, and its object must go; `instead`: what took its place |
 | loss | `A#lost` | part | the part was lost after its commit; its messages are filed anew (`refiled`: when they all were) |
 | copy | `A#copies` | day and part | the part is committed, and not known to have its second copy |
 | fence | `A#run` | `fence` | the run that began last |
@@ -169,7 +169,7 @@ class Ledger:
         """Let a proven part count in the place of another, whose object is noted for removal; `Superseded`."""
         update = self._while_in("writing", new) | {"UpdateExpression": "SET #state = :committed"}
         update["ExpressionAttributeValues"] |= to_item({":committed": "committed"})
-        self._while_fenced(new.run, {"Update": update}, *self._gone(old), *self._to_copy(new))
+        self._while_fenced(new.run, {"Update": update}, *self._gone(old, new), *self._to_copy(new))
         return replace(new, state="committed")
 
     def drop(self, manifest: Manifest, run: str) -> None:
@@ -217,10 +217,12 @@ class Ledger:
         note = {"pk": COPIES_PK, "sk": f"{manifest.day}#{manifest.part}", "key": manifest.key}
         return ({"Put": {"TableName": self.table.name, "Item": to_item(note)}},) if self.copied else ()
 
-    def _gone(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:
+    def _gone(self, manifest: Manifest, instead: Manifest | None = None) -> tuple[dict[str, Any], ...]:
         delete = self._at(keys.manifest_key(manifest.day, manifest.part)) | {"ConditionExpression": "attribute_exists(pk)"}
-        note = {"TableName": self.table.name, "Item": to_item({"pk": REMOVALS_PK, "sk": manifest.key})}
-        return {"Delete": delete}, {"Put": note}
+        note = {"pk": REMOVALS_PK, "sk": manifest.key}
+        if instead is not None:
+            note |= {"day": instead.day, "instead": instead.part}
+        return {"Delete": delete}, {"Put": {"TableName": self.table.name, "Item": to_item(note)}}
 
     def forget(self, part: str) -> None:
         """Remove a part's pending pointer."""

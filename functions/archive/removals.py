@@ -45,6 +45,12 @@ class Removals:
         for item in self.table.query("pk = :pk", {":pk": REMOVALS_PK}):
             yield item["sk"]
 
+    def replaced(self) -> Iterator[tuple[str, str]]:
+        """Day and name of the parts that took the place of such as are to go."""
+        for item in self.table.query("pk = :pk", {":pk": REMOVALS_PK}):
+            if "instead" in item:
+                yield item["day"], item["instead"]
+
     def carry_out(self) -> Removed:
         """Remove what is noted; `Unavailable`, of the archive's bucket, leaves the rest noted."""
         objects, silent = 0, dict[str, Unavailable]()

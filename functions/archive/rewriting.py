@@ -15,6 +15,7 @@ from itertools import count
 from functions.archive.bucket import ArchiveBucket, part_key
 from functions.archive.manifests import Ledger, Manifest, Superseded, intent
 from functions.archive.parts import ArchiveUnproven, PartWriter, lines
+from functions.common import keys
 from functions.common.clock import from_iso
 from functions.common.store import Reply
 from functions.common.wire import dumps, plain
@@ -40,6 +41,27 @@ class Rewriter:
 
     def without(self, manifest: Manifest, unwanted: Callable[[bytes], bool]) -> Rewritten | None:
         """Write a part anew without the lines that are not wanted; None when all are. `ArchiveUnproven` changes nothing."""
+        writer, removed, kept = self._less(manifest, unwanted)
+        if not removed:
+            return None
+        if not kept:
+            self.ledger.drop(manifest, self.run)
+            return Rewritten(removed=removed, part=None)
+        return Rewritten(removed=removed, part=self._replace(manifest, writer))
+
+    def again(self, lost: Manifest, original: Manifest, unwanted: Callable[[bytes], bool]) -> None:
+        """Write a part that is lost once more, from the one whose place it took, which still stands. `ArchiveUnproven` changes nothing.
+
+        What a rule of retention or a late reply had changed is changed once more: the rule goes over it again, the record is owed.
+        """
+        writer, _, kept = self._less(original, unwanted)
+        if kept:
+            self._replace(replace(lost, cleaned=original.cleaned), writer)
+        else:
+            self.ledger.drop(lost, self.run)
+
+    def _less(self, manifest: Manifest, unwanted: Callable[[bytes], bool]) -> tuple[PartWriter, int, int]:
+        """A part's lines without those that are not wanted; how many these are, and how many are left."""
         writer, removed, kept = PartWriter(manifest.day, manifest.channel), 0, 0
         for line in lines(self.bucket.whole(manifest)):
             if unwanted(line):
@@ -49,12 +71,7 @@ class Rewriter:
             late_at = from_iso(said["late_at"]) if "late_at" in said else None
             writer.add_line(line, from_iso(said["message"]["received_at"]), said["bundle"], late_at)
             kept += 1
-        if not removed:
-            return None
-        if not kept:
-            self.ledger.drop(manifest, self.run)
-            return Rewritten(removed=removed, part=None)
-        return Rewritten(removed=removed, part=self._replace(manifest, writer))
+        return writer, removed, kept
 
     def with_replies(self, manifest: Manifest, replies: dict[str, Reply]) -> int:
         """Write a part anew with these records, by id, beside their messages; how many it holds. `ArchiveUnproven` changes nothing."""
@@ -73,7 +90,8 @@ class Rewriter:
 
     def _replace(self, old: Manifest, writer: PartWriter) -> Manifest:
         part = writer.close()
-        name = f"{self.run}-r{next(self._numbers)}"
+        # A run may have several rewriters, one after the other; of one part each is written once.
+        name = f"{self.run}-r{next(self._numbers)}-{keys.short_hash(old.part, size=5)}"
         key = part_key(part.day, part.channel, name)
         new = intent(part, name=name, key=key, run=self.run, began=self.now)
         new = replace(new, replaces=old.part, cleaned=old.cleaned)

@@ -2,7 +2,8 @@
 
 Per part: intent → object → read back and compare → commit → marks → done. Before the commit a part is nothing, and a later run removes
 it; from the commit on it counts, and a later run finishes it before it collects anything. So no message is ever filed twice or lost.
-A part whose object is lost in between, here and in the copy, is struck from the ledger: its messages are in the table, and are filed anew.
+A part whose object is lost in between, here and in the copy, is struck from the ledger: its messages are in the table, and are filed
+anew; one that was written anew itself is written once more (`successors`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from functions.archive.remains import Remains
 from functions.archive.removals import Removals
 from functions.archive.retention import Retention
 from functions.archive.rewriting import Rewriter
+from functions.archive.successors import Successors
 from functions.archive.tombstones import Tombstones
 from functions.common import keys
 from functions.common.errors import MalformedEnvelope
@@ -53,7 +55,7 @@ class Cabinet:
     retention: Callable[[], Retention]
     telemetry: Telemetry
     sealed: Callable[[], Sealed] = Sealed
-    mend: Callable[[Manifest], bool] = lambda _: False
+    mend: Callable[..., bool] = lambda _, **__: False
 
 
 # What is told of a part.
@@ -117,9 +119,15 @@ class Run:
     def take_over(self) -> None:
         """Become the run that may write, and finish what earlier ones left."""
         self.cabinet.ledger.open(self.run, self.now)
+        recovered = set()
         for pending in self.cabinet.ledger.pending():
             self.time.check()
             self._recover(pending)
+            recovered.add(pending.part)
+        for manifest in self._successors().unremoved():
+            self.time.check()
+            if manifest.part not in recovered and not self._is_whole(manifest):
+                self._strike(manifest)
         self.cabinet.removals.carry_out()
 
     def go(self) -> None:
@@ -146,7 +154,7 @@ class Run:
         for each in owed:
             places[self.retention.day(each.received_at), each.channel][each.reply.message_id] = each
         left: set[str] = set()
-        rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=self.run, now=self.now)
+        rewriter = self._rewriter()
         for (day, channel), some in sorted(places.items()):
             try:
                 self._file_replies(rewriter, day, channel, some)
@@ -204,11 +212,23 @@ class Run:
         """Let a lost part no longer count. Its conversations are still in the index, for they leave it after its marks."""
         if manifest.replaces is None:
             self.cabinet.ledger.strike(manifest, self.run, self.now)
+        elif self._successors().write_again(manifest, self._rewriter()):
+            self.cabinet.telemetry.warning("part_written_again", key=manifest.key, count=manifest.count)
+            return
         else:
             # What it held was marked, and left the index, with the part that it replaced: it stays in the ledger for people to see to.
             self.cabinet.ledger.done(manifest)
         self.summary.lost += 1
         self.cabinet.telemetry.warning("part_lost", key=manifest.key, count=manifest.count, refiled=manifest.replaces is None)
+
+    def _successors(self) -> Successors:
+        known = self.cabinet
+        return Successors(
+            ledger=known.ledger, bucket=known.bucket, removals=known.removals, tombstones=known.tombstones, mend=known.mend
+        )
+
+    def _rewriter(self) -> Rewriter:
+        return Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=self.run, now=self.now)
 
     def _discard(self, pending: Pending, manifest: Manifest | None) -> None:
         if manifest is not None:
