@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from functions.classify.judging import judge
@@ -39,6 +40,8 @@ STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 CLEARLY, OTHERWISE = 1.0, 10
 # What is missed costs more than a look: such a correction counts for so many when it is asked what is gained.
 MISSED = {"risk": 4.0, "urgency": 2.0}
+# In so many directions at most, those in which corrections differ most: time must not grow with the square of their number.
+MOST = 500
 _FOLDS = 5
 
 
@@ -138,7 +141,8 @@ class _Space:
         }
         self._shares = {kind: SHARES[kind] / square for kind, square in squares.items()}
         likeness = sum(self._shares[kind] * (points @ points.T).toarray() for kind, points in self._kinds.items())
-        spread, turned = np.linalg.eigh(likeness)
+        first = max(0, len(corrected) - MOST)
+        spread, turned = eigh(likeness, subset_by_index=(first, len(corrected) - 1))
         kept = spread > 1e-6 * spread.max()
         self.directions = turned[:, kept] * np.sqrt(spread[kept])
         self._back = turned[:, kept] / np.sqrt(spread[kept])

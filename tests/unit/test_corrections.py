@@ -18,8 +18,8 @@ from functions.classify.model.opinion import Model
 from functions.classify.model.weights import read_weights
 from infra.cli.app import app
 from infra.judgement.figures import AXES
-from training import additions, corrections, worth
-from training.additions import Cases, learn
+from training import additions, corrections, lessons, worth
+from training.additions import Addition, Cases, learn
 from training.attacks import ATTACKS
 from training.corpus import Row, library
 from training.corrections import CorrectionsInvalid, enough, figures, read_corrections, refit
@@ -127,6 +127,22 @@ def test_an_axis_that_nobody_spoke_of_stays_as_it_was(tmp_path: Path, few_weight
     assert lanes_of_axis(after, "business") != lanes_of_axis(few_weights, "business")
 
 
+def test_of_very_many_corrections_the_directions_are_bounded(
+    tmp_path: Path, few_weights: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lessons, "MOST", 6)
+    widths: set[int] = set()
+
+    def seen(directions: np.ndarray, cases: Cases) -> Addition:
+        widths.add(directions.shape[1])
+        return learn(directions, cases)
+
+    monkeypatch.setattr(lessons, "learn", seen)
+    rows = LIBRARY.rows(read_corrections(written(tmp_path, "c.jsonl", corrected())))
+    assert taught(ground_of(few_weights, FEW), rows, LIBRARY).strengths.keys() == {"business", "content"}
+    assert max(widths) == 6
+
+
 def test_labels_that_follow_nothing_change_nothing(few_weights: bytes) -> None:
     """Each half of the messages is said to be what a coin said: there is nothing to learn, whatever the strength."""
     chance = np.random.default_rng(3)
@@ -196,10 +212,14 @@ def test_nothing_that_is_learnt_from_is_asked_about() -> None:
     assert kept == set()
 
 
-def test_weights_are_written_only_if_they_are_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_written_only_if_they_are_better(
+    tmp_path: Path, few_weights: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from infra.cli.bundle import CONFIG
 
-    monkeypatch.setattr("training.seed.read_folder", lambda: EXAMPLES[::20])
+    monkeypatch.setattr("training.seed.read_folder", lambda: [row.example for row in FEW])
+    (tmp_path / "few.weights").write_bytes(few_weights)
+    monkeypatch.setattr("functions.classify.model.shelf.SHIPPED", tmp_path / "few.weights")
     directory = tmp_path / "config"
     directory.mkdir()
     for path in CONFIG.glob("*.yaml"):
