@@ -31,6 +31,12 @@ _IDS = 6
 # The first in a line is the message's own, and nothing before it has quotes.
 _CONVERSATION = """substr(line, strpos(line, '"message_id":"') + 14, 16)"""
 _ACCOUNT = """regexp_extract(line, '"account":"([^"]*)"', 1)"""
+# Before a conversation's key in a list: no id of a contact is taken for one.
+CONVERSATION_MARK = "conversation "
+_ROW = """line,
+    json_extract_scalar(line, '$.message.received_at') AS received_at,
+    json_extract_scalar(line, '$.message.message_id') AS message_id"""
+_ORDER = "ORDER BY received_at DESC, message_id DESC"
 _NUMBER = """regexp_extract(line, '"kind":"phone_e164","value":"([+0-9]+)"', 1)"""
 
 
@@ -72,23 +78,36 @@ class Question:
 def sql(question: Question, *, limit: int, after: Place | None = None, without: tuple[str, ...] = ()) -> str:
     """The query: `line`s, newest first, at most `limit`, those that come `after` a place. `without`: keys of objects to pass over."""
     asked = [*_partitions(question), *_objects(without), *_conditions(question)]
-    times = [
-        f"received_at >= {_quoted(to_iso(question.period.since))}",
-        f"received_at < {_quoted(to_iso(question.period.until))}",
-    ]
-    if after is not None:
-        at, id_ = _quoted(after.received_at), _quoted(after.message_id)
-        times.append(f"(received_at < {at} OR (received_at = {at} AND message_id < {id_}))")
-    return f"""SELECT line
+    times = [*_times(question, after)]
+    if question.contacts is None:
+        return f"""SELECT line
 FROM (
-  SELECT line,
-    json_extract_scalar(line, '$.message.received_at') AS received_at,
-    json_extract_scalar(line, '$.message.message_id') AS message_id
+  SELECT {_ROW}
   FROM archive
   WHERE {_all(asked)}
 ) AS found
 WHERE {_all(times)}
-ORDER BY received_at DESC, message_id DESC
+{_ORDER}
+LIMIT {limit}"""
+    # A message comes once for each of its names that is listed: as many of the newest are enough.
+    return f"""SELECT line
+FROM (
+  SELECT DISTINCT line, received_at, message_id
+  FROM (
+    SELECT line, received_at, message_id
+    FROM (
+      SELECT {_ROW},
+        {_names(question)} AS names
+      FROM archive
+      WHERE {_all(asked)}
+    ) AS found
+    CROSS JOIN UNNEST(names) AS named (name)
+    WHERE {_all([*times, _is_meant(question)])}
+    {_ORDER}
+    LIMIT {limit * (_IDS + 2)}
+  ) AS newest
+) AS each_once
+{_ORDER}
 LIMIT {limit}"""
 
 
@@ -96,14 +115,23 @@ def who(question: Question, *, without: tuple[str, ...] = ()) -> str:
     """The query for whom `contacts` means in the question's days: rows of a conversation that has one of them, or nothing, then channel and
     account, a space between. So the rows name every account too.
     """
-    assert question.contacts is not None, "somebody is named"
-    days = [next(_partitions(replace(question, channels=()))), *_objects(without)]
-    return f"""SELECT DISTINCT concat(conv, ' ', channel, ' ', account) AS line
+    meant = replace(question, channels=(), linked=None)
+    return f"""SELECT DISTINCT concat(CASE WHEN {_is_meant(meant)} THEN conv ELSE '' END, ' ', channel, ' ', account) AS line
 FROM (
-  SELECT CASE WHEN {_named(question.contacts)} THEN {_CONVERSATION} ELSE '' END AS conv, channel, {_ACCOUNT} AS account
+  SELECT channel, {_ACCOUNT} AS account, {_CONVERSATION} AS conv,
+    {_names(meant)} AS names
   FROM archive
-  WHERE {_all(days)}
-) AS found"""
+  WHERE {_all([*_partitions(meant), *_objects(without)])}
+) AS found
+CROSS JOIN UNNEST(names) AS named (name)"""
+
+
+def _times(question: Question, after: Place | None) -> Iterator[str]:
+    yield f"received_at >= {_quoted(to_iso(question.period.since))}"
+    yield f"received_at < {_quoted(to_iso(question.period.until))}"
+    if after is not None:
+        at, id_ = _quoted(after.received_at), _quoted(after.message_id)
+        yield f"(received_at < {at} OR (received_at = {at} AND message_id < {id_}))"
 
 
 def _all(conditions: list[str]) -> str:
@@ -132,9 +160,6 @@ def _conditions(question: Question) -> Iterator[str]:
         yield _labelled(axis, values)
     if question.teams:
         yield _one_of("$.routing.team", question.teams)
-    if question.contacts:
-        named = _named(question.contacts)
-        yield f"({named} OR {_CONVERSATION} IN ({_list(question.linked)}))" if question.linked else named
     if question.prefixes:
         yield f"substr({_NUMBER}, 1, {PREFIX_LENGTH}) IN ({_list(question.prefixes)})"
     if question.country:
@@ -143,10 +168,15 @@ def _conditions(question: Question) -> Iterator[str]:
         yield f"({by_number} OR {by_locale})" if question.calling_code else by_locale
 
 
-def _named(contacts: str) -> str:
-    names = (_PRIMARY, *(_id(place) for place in range(_IDS)))
-    named = "\n      OR ".join(f"{name} IN ({_list(contacts)})" for name in names)
-    return f"({named})"
+def _names(question: Question) -> str:
+    """Everything by which a message's contact may be listed: the ids, and the conversation where linked ones count."""
+    conversation = (f"concat('{CONVERSATION_MARK}', {_CONVERSATION})",) if question.linked else ()
+    return f"ARRAY[{', '.join((_PRIMARY, *(_id(place) for place in range(_IDS)), *conversation))}]"
+
+
+def _is_meant(question: Question) -> str:
+    lists = filter(None, (question.contacts, question.linked))
+    return f"({' OR '.join(f'name IN ({_list(found)})' for found in lists)})"
 
 
 def _id(place: int) -> str:

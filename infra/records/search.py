@@ -20,7 +20,7 @@ from infra.records.cursor import cursor
 from infra.records.hot import HotMessages
 from infra.records.linked import Links, sightings
 from infra.records.local_archive import LocalArchive
-from infra.records.question import Place, Question, sql, who
+from infra.records.question import CONVERSATION_MARK, Place, Question, sql, who
 from infra.records.shelf import Shelf
 
 Line = dict[str, Any]
@@ -157,7 +157,7 @@ class Search:
         if not meant.linked:
             return question
         path, linked = self.scratch / "linked", sorted(meant.linked)
-        path.write_text("".join(f"{conv}\n" for conv in linked), encoding="utf-8")
+        path.write_text("".join(f"{CONVERSATION_MARK}{conv}\n" for conv in linked), encoding="utf-8")
         name = f"linked-{keys.short_hash(*linked, size=10)}"
         opened.hold(name, path)
         return replace(question, linked=name)

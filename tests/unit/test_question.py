@@ -24,7 +24,7 @@ from infra.records.labels import NoSuchLabel, labels
 from infra.records.linked import sightings
 from infra.records.local_archive import LocalArchive
 from infra.records.period import Period
-from infra.records.question import Place, Question, QuestionInvalid, sql, who
+from infra.records.question import CONVERSATION_MARK, Place, Question, QuestionInvalid, sql, who
 from tests.fakes.archive_room import NOW, ArchiveRoom
 
 PERIOD = Period(since=NOW - timedelta(days=10), until=NOW)
@@ -173,7 +173,7 @@ def asked(tmp: Path, filed: list[Filed], query: str, *, raw: bool = False) -> li
     people = tmp / "people"
     people.write_text("\n".join(LISTED) + "\n")
     linked = tmp / "linked"
-    linked.write_text("".join(f"{conv}\n" for conv in LINKED))
+    linked.write_text("".join(f"{CONVERSATION_MARK}{conv}\n" for conv in LINKED))
     (tmp / "region").write_text(f"{REGION}\n")
     lists = {"people": people, "linked": linked, "region": tmp / "region"}
     archive = LocalArchive(sorted(files), lists, tmp)
@@ -249,6 +249,12 @@ EVERYTHING = Question(
     country="CN",
     calling_code="86",
 )
+
+
+def test_a_long_list_is_held_once_however_many_ids_a_contact_may_have() -> None:
+    question = Question(period=PERIOD, contacts="people")
+    for text in (sql(question, limit=10), who(question)):
+        assert text.count("list = 'people'") == 1, "an engine keeps the list for each place that it stands in"
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "athena", "trino"])
