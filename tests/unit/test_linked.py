@@ -51,6 +51,10 @@ def people(room: ArchiveRoom) -> People:
 
 
 def link(room: ArchiveRoom, one: Party = SMS, other: Party = WECHAT) -> None:
+    """An operator's link, which only conversations that are there can have."""
+    for party in (one, other):
+        if room.store.conversation(party.conv) is None:
+            known(room, party)
     people(room).link(one, other, by="lee", at=NOW)
 
 
