@@ -6,8 +6,9 @@ In this order, each step repeatable, so that whoever calls again after a crash f
 2. everything is counted, and an open certificate written; tombstones are set, so that from here on nothing comes back;
 3. the table's items go, originals first, the conversation last;
 4. the parts that hold lines of the person are written anew without them, and the old objects, every version of them, are removed, in the
-   second copies too; so is what holds lines there and is in no ledger, and so are packs, those too that are being made;
-5. everything is searched again: only when nothing is found, and every copy answered, is the certificate complete.
+   second copies too; so is what holds lines there and is in no ledger;
+5. everything is searched again; when nothing is found, packs are taken away, those too that are being made. Only then, and when every
+   copy answered, is the certificate complete.
 
 What a person writes after the moment of the erasure is a new contact's and stays; the conversation's own item is then made anew out of that
 alone (`remains`). What was received before, and was still on a queue, is removed by the next erasure, or by the archive when it is due.
@@ -123,16 +124,21 @@ class Eraser:
         objects = strays.remove(self.cabinet.bucket, wanted)
         removed = self.cabinet.removals.carry_out()
         cleared, silent = self._clear_copies(strays, wanted)
-        packs = self.remove_packs()  # those that were made of what is gone by now
         self.step("search")
         if left := self.found(parties, until=certificate.at, clear=certificate.searched is not None):
             raise NotYetErased(", ".join(f"{count} {kind}" for kind, count in sorted(left.items())))
-        certificate = _with_more(certificate, objects=objects + removed.objects + cleared, packs=packs)
-        certificate = replace(certificate, searched=certificate.searched or now)
+        certificate = _with_more(certificate, objects=objects + removed.objects + cleared)
+        certificate = self._without_packs(replace(certificate, searched=certificate.searched or now))
         if unreached := tuple(sorted({*removed.unreached, *silent})):
-            self.cabinet.tombstones.keep(certificate)
             raise CopyUnreached(certificate, unreached)
         return self._completed(certificate, now)
+
+    def _without_packs(self, certificate: Certificate) -> Certificate:
+        """Note that the person is gone, and take packs away: one made of what was read before cannot come into being after both."""
+        self.cabinet.tombstones.keep(certificate)
+        certificate = _with_more(certificate, packs=self.remove_packs())
+        self.cabinet.tombstones.keep(certificate)
+        return certificate
 
     def _clear_copies(self, strays: Strays, wanted: Callable[[bytes], bool]) -> tuple[int, list[str]]:
         """Remove what second copies hold of the person beside the parts that count: how many objects, and which did not answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
@@ -81,6 +82,11 @@ def _file(to: Path, asked: Asked, month: str | None, *, table: str, bucket: str,
     time = _period(asked, month, now)
     wanted = sheets(time.since, time.until, zone())
     lookout = Lookout(Tombstones(table_of(table)))  # before anything is read
+    for begun in lookout.under_way:
+        print(
+            f"an erasure begun at {begun.at:%Y-%m-%d %H:%M}Z has not come to its end: no pack to a file heeds it",
+            file=sys.stderr,
+        )
     source, key = _source(table, bucket, shards, time), password(client("secretsmanager"), secret)
     size = written(to, _packed(wanted, source, key, now), last=lookout.check)
     return {"file": str(to), "sheets": [each.name for each in wanted], "bytes": size}
