@@ -132,13 +132,14 @@ class _Batch:
     def __init__(self, write: Callable[[list[Filed]], None]) -> None:
         self._write = write
         self._lock = Lock()
-        self._some: list[Filed] = []
+        # By id: an entry of the index that moves while it is read comes twice, and a transaction takes no item twice.
+        self._some: dict[str, Filed] = {}
         self._letters = 0
 
     def add(self, filed: Filed) -> None:
         """Claim one, sooner or later."""
         with self._lock:
-            self._some.append(filed)
+            self._some[filed.judged.message.message_id] = filed
             self._letters += len(filed.judged.message.text or "")
             if len(self._some) >= _TOGETHER or self._letters >= _LETTERS:
                 self._claim()
@@ -151,5 +152,5 @@ class _Batch:
 
     def _claim(self) -> None:
         # One at a time: two transactions that look at the same pack are in each other's way.
-        some, self._some, self._letters = self._some, [], 0
+        some, self._some, self._letters = list(self._some.values()), {}, 0
         self._write(some)

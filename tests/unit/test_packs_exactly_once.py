@@ -385,6 +385,21 @@ def test_claims_that_time_ran_out_for_go_on_where_they_ended(monkeypatch: pytest
         there.assert_each_is_told_once()
 
 
+def test_a_conversation_that_the_index_gives_twice_is_claimed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entry moved while the index was read."""
+    entries = HotReader.entries
+
+    def twice(*given: Any) -> Iterator[Any]:
+        for entry in entries(*given):
+            yield from (entry, entry)
+
+    with opened() as there:
+        wide(there, 2)
+        monkeypatch.setattr(HotReader, "entries", twice)
+        assert there.pack()["made"] and claimed(there) == 2
+        there.assert_each_is_told_once()
+
+
 def test_an_invocation_that_sealed_a_pack_late_leaves_the_rest_to_the_next() -> None:
     with opened() as there:
         wide(there, 2)
