@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from functions.archive.parts import Filed
 from functions.common import keys
+from functions.common.clock import EPOCH
 from functions.common.store import Conversation
 from functions.common.table import Item
 
@@ -18,16 +19,12 @@ def is_rebuilt(item: Item) -> bool:
 def with_message(before: Conversation | None, filed: Filed) -> Conversation:
     """A conversation as far as its archived messages tell; nobody must act on it."""
     message, contact = filed.judged.message, filed.judged.message.contact
-    known = (
-        before
-        or _as_filed(filed)
-        or Conversation(
-            conv=keys.split(message.message_id).conv,
-            channel=message.channel,
-            account=message.account,
-            contact=contact.primary,
-            rev=1,
-        )
+    known = _newer(before, _as_filed(filed)) or Conversation(
+        conv=keys.split(message.message_id).conv,
+        channel=message.channel,
+        account=message.account,
+        contact=contact.primary,
+        rev=1,
     )
     newest = known.last_at is None or message.received_at >= known.last_at
     return replace(
@@ -38,6 +35,20 @@ def with_message(before: Conversation | None, filed: Filed) -> Conversation:
         first_at=min(known.first_at or message.received_at, message.received_at),
         last_at=max(known.last_at or message.received_at, message.received_at),
         opted_out=known.opted_out or filed.judged.judgement.opt_out,
+    )
+
+
+def _newer(before: Conversation | None, as_filed: Conversation | None) -> Conversation | None:
+    """Of what is known so far and what stands with a message the newer: whoever opted out or was blocked between two parts stays so."""
+    if before is None or as_filed is None:
+        return before or as_filed
+    if (as_filed.last_at or EPOCH) < (before.last_at or EPOCH):
+        return before
+    return replace(
+        as_filed,
+        count=max(as_filed.count, before.count),
+        first_at=min(filter(None, (as_filed.first_at, before.first_at)), default=None),
+        opted_out=as_filed.opted_out or before.opted_out,
     )
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from functions.archive.parts import Filed
 from functions.archive.tombstones import Certificate, Tombstones
 from functions.common import keys
+from functions.common.store import Conversation
 from infra.cli.app import app
 from infra.records.restore import Restored, Restorer, Wanted
 from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room
@@ -120,6 +121,27 @@ def test_a_conversation_that_is_gone_is_made_anew_from_its_messages(room: Archiv
     assert (made.channel, made.account, made.contact, made.name, made.locale) == ("generic", "demo", "u1", "小王", "zh_CN")
     assert (made.count, made.status, made.unarchived_since, made.opted_out) == (2, "idle", None, True)
     assert (made.first_at, made.last_at) == (first.judged.message.received_at, last.judged.message.received_at)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_conversation_is_made_anew_as_the_newest_part_knows_it(room: ArchiveRoom, together: bool) -> None:
+    first, last = (room.message(received_at=NOW - timedelta(days=days)) for days in (9, 3))
+    began = first.judged.message.received_at
+    knew = Conversation(
+        conv=conv(first), channel="generic", account="demo", contact="u1", count=1, first_at=began, last_at=began
+    )
+    knows = replace(knew, count=2, last_at=last.judged.message.received_at, opted_out=True, blocked=True, tags=("vip",))
+    room.file(replace(first, conversation=knew), replace(last, conversation=knows))
+    days = ("2026-01-01",) if together else ("2026-11-16", "2026-01-01")
+    for day in days:  # a newer part may come first
+        parts = room.catalogue.parts(day, "2026-12-31")
+        Restorer(room.table, room.catalogue, now=NOW, tombstones=Tombstones(room.table, room.bucket), writers=1).restore(
+            Wanted(), parts
+        )
+    made = room.store.conversation(conv(first))
+    assert made is not None
+    assert (made.opted_out, made.blocked, made.tags, made.count) == (True, True, ("vip",), 2)
+    assert (made.first_at, made.last_at, made.status) == (began, last.judged.message.received_at, "idle")
 
 
 def test_a_conversation_that_is_there_stays_as_it_is(room: ArchiveRoom) -> None:
