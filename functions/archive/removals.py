@@ -8,12 +8,13 @@ keeps nobody waiting.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from functions.archive.bucket import ArchiveBucket, manifest_object_key
 from functions.archive.manifests import REMOVALS_PK
 from functions.common.errors import Unavailable
-from functions.common.table import Table
+from functions.common.table import ConditionFailed, Table
 from functions.common.telemetry import Telemetry
 
 
@@ -54,7 +55,8 @@ class Removals:
     def carry_out(self) -> Removed:
         """Remove what is noted; `Unavailable`, of the archive's bucket, leaves the rest noted."""
         objects, silent = 0, dict[str, Unavailable]()
-        for key in self.noted():
+        for item in self.table.query("pk = :pk", {":pk": REMOVALS_PK}):
+            key = item["sk"]
             objects += remove_part(self.archive, key)
             for copy in self.copies:
                 if copy.name not in silent:
@@ -64,8 +66,15 @@ class Removals:
                         silent[copy.name] = fault
             if not silent and not self.shut:
                 self.table.delete(REMOVALS_PK, key)
+            elif "instead" in item:
+                self._forget_successor(key)
         self._tell(silent)
         return Removed(objects=objects, unreached=(*self.shut, *silent))
+
+    def _forget_successor(self, key: str) -> None:
+        """Nothing is left in the archive to write it again from: a copy that is silent for weeks must not have it proven every night."""
+        with suppress(ConditionFailed):  # another run has carried it out
+            self.table.update(REMOVALS_PK, key, "REMOVE #instead", condition="attribute_exists(pk)")
 
     def _tell(self, silent: dict[str, Unavailable]) -> None:
         if self.telemetry is not None and silent:

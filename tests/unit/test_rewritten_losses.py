@@ -176,3 +176,22 @@ def test_a_run_that_dies_at_any_call_while_it_writes_again_leaves_it_to_the_next
         world.run(now=NOW + timedelta(hours=2))
         assert_whole(world, ben)
     assert n > 15
+
+
+def test_a_copy_that_is_silent_for_weeks_does_not_keep_the_archive_from_its_work(world: World) -> None:
+    for days in range(4, 10):
+        world.receive("anna", NOW - timedelta(days=days))
+        world.receive("ben", NOW - timedelta(days=days))
+    world.run()
+    cabinet = world.process()
+    cabinet.ledger.open("cleaning", NOW)
+    rewriter = Rewriter(cabinet.ledger, cabinet.bucket, run="cleaning", now=NOW)
+    for manifest in list(cabinet.ledger.committed("2026-01-01", "2026-12-31")):
+        rewriter.without(manifest, lambda line: b'"anna"' in line)
+    silent = replace(cabinet, removals=Removals(world.table, (cabinet.bucket,), None, ("copy",)))
+    silent.removals.carry_out()
+    assert list(silent.removals.replaced()) == [], "each was proven once more, and is not every night"
+    due = world.receive("cleo", SETTLED)
+    world.run(silent, now=NOW + timedelta(hours=1))
+    assert due in world.filed()
+    assert len(world.items("A#removals")) == 6, "what lies in the copy is still to go"
