@@ -115,7 +115,7 @@ class Eraser:
             return certificate
         self.step("table")
         for party in parties:
-            self.cabinet.remains.remove(party.conv, certificate.at, clear=certificate.searched is not None)
+            self.cabinet.remains.remove(party.conv, certificate.at, clear=certificate.searched is not None, now=now)
         floods.forget(self.table, _convs(parties), certificate.at)
         self.step("archive")
         self._erase_lines(parties, certificate.at, run, now)

@@ -7,10 +7,10 @@ Then nothing goes but what it brought: a block, tags, a takeover, an opt-out, li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from functions.common import keys
 from functions.common.clock import EPOCH, from_iso, from_ms
@@ -26,6 +26,8 @@ from functions.common.table import ConditionFailed, Item, Table
 # A message is what tells of the others that they are of that time.
 _LAST = {"V": 0, "R": 1, "Z": 2, "M": 3, "L": 4, "@": 5}
 _TRIES = 5
+# Twice as long as autoreply may live (template.yaml).
+_SENDING = timedelta(minutes=3)
 
 
 class NotYetErased(Retryable):
@@ -63,8 +65,11 @@ class Remains:
         """Under how many ids that a platform vouches for it was named up to then."""
         return len(self.people.marks_until(conv, until, self._vouched(conv)))
 
-    def remove(self, conv: str, until: datetime, *, clear: bool = False) -> None:
-        """Remove them. `clear`: the table was found clear of them before. May be repeated; `NotYetErased` when messages keep coming."""
+    def remove(self, conv: str, until: datetime, *, clear: bool = False, now: datetime | None = None) -> None:
+        """Remove them. `clear`: the table was found clear of them before. May be repeated; `NotYetErased` when messages keep coming, and,
+        if it is said what time it is `now`, while a reply is being sent: its record is written when all else is gone.
+        """
+        recorded = {applied_mark(f"{conv}.{item['sk'][2:].replace('#', '.')}") for item in self._stored(conv, "R#")}
         # The links first: messages and the conversation, which go later, know under which ids it is named.
         self.people.forget_until(conv, until, self._vouched(conv))
         for item in self.items(conv, until, clear=clear):
@@ -74,17 +79,19 @@ class Remains:
             if item["sk"][0] not in "@L":  # links go by both their sides
                 self.table.delete(item["pk"], item["sk"])
         for _ in range(_TRIES):
-            if self._settled(conv, until, clear):
+            if self._settled(conv, until, clear, lambda before: now is not None and _is_sending(before, recorded, now)):
                 return
         raise NotYetErased("messages keep coming")
 
-    def _settled(self, conv: str, until: datetime, clear: bool) -> bool:
+    def _settled(self, conv: str, until: datetime, clear: bool, sending: Callable[[Conversation], bool]) -> bool:
         """Whether the conversation's own item is gone, or knows of later messages only; False when a message came meanwhile."""
         item = self.table.get(keys.conversation_pk(conv), keys.CONVERSATION_SK)
         if item is None:
             self.people.forget(conv)  # of those that somebody linked while it went
             return True
         before = conversation_from(item)
+        if sending(before):  # nothing is sent that is not noted in this very item first
+            raise NotYetErased("a reply is being sent at this moment: run this again in a few minutes")
         found = (found for found in self._stored(conv, "M#") if _slim(found)["at"] > until)
         later = [(judged_from_item(each), "archived" in each) for each in found]
         fresh = begun_anew(before, later, until, clear=clear)
@@ -199,6 +206,12 @@ def _with_work(fresh: Conversation, before: Conversation, later: list[Judged]) -
         hold=first.routing.hold,
         waiting_since=first.message.received_at,
     )
+
+
+def _is_sending(conversation: Conversation, recorded: set[str], now: datetime) -> bool:
+    """Whether a machine's reply was reserved so lately that whoever sends it may be alive, and has no record yet."""
+    lately = (said for said in ledger(conversation) if said.kind in "rn" and said.at > now - _SENDING)
+    return any(said.mark not in recorded for said in lately)
 
 
 def _slim(item: Item) -> Item:

@@ -10,6 +10,9 @@ from typing import Any
 from functions.archive.due import DueReader
 from functions.archive.hot import HotReader
 from functions.archive.parts import Filed, line
+from functions.archive.tombstones import Tombstones
+from functions.common import keys
+from functions.common.clock import EPOCH
 from functions.common.store import Conversation
 from functions.common.table import Table
 from functions.common.telemetry import Telemetry
@@ -19,9 +22,12 @@ _HELD = 1000
 
 
 class HotMessages:
-    """Hot messages of a question, as one part more. `unreadable` counts stored messages that this code cannot read."""
+    """Hot messages of a question, as one part more; none that came late from somebody who was erased. `unreadable` counts stored messages
+    that this code cannot read.
+    """
 
     def __init__(self, table: Table, shards: int) -> None:
+        self._tombstones = Tombstones(table)
         self._notes = Unreadable()
         self._reader = HotReader(table, shards, DueReader(table, shards, self._notes))
 
@@ -33,9 +39,15 @@ class HotMessages:
     def read(self, question: Question) -> Iterator[Filed]:
         """The messages received in the question's time, of its channels, accounts and conversation."""
         since, until = question.period.since, question.period.until
+        erased = self._tombstones.all_of(self._tombstones.certificates(EPOCH))
         if question.conversation is not None:
-            return self._reader.read_one(question.conversation, since, until)
-        return self._reader.read(since, until, wanted=lambda conversation: _may_hold(conversation, question))
+            found = self._reader.read_one(question.conversation, since, until)
+        else:
+            found = self._reader.read(since, until, wanted=lambda conversation: _may_hold(conversation, question))
+        for filed in found:
+            message = filed.judged.message
+            if not erased.covers(keys.split(message.message_id).conv, message.received_at):
+                yield filed
 
     def file(self, question: Question, directory: Path) -> list[Path]:
         """The same as files, laid out as the archive's parts are."""

@@ -188,3 +188,10 @@ def test_who_was_erased_is_known_to_a_new_table(room: ArchiveRoom) -> None:
     live(room)
     assert json.loads(person("erase", "--yes", "--json"))["complete"]
     assert_gone(room)
+
+
+def test_a_message_that_came_late_is_not_found_in_the_hours_before_it_is_removed(room: ArchiveRoom) -> None:
+    person("erase", "--yes")
+    room.keep_hot(room.message("安娜迟到", contact="anna", received_at=NOW - timedelta(hours=5)))
+    outcome = runner.invoke(app, ["search", "--last-days", "9", "--json"])
+    assert outcome.exit_code == 0 and "本的" in outcome.stdout and "安娜" not in outcome.stdout

@@ -19,7 +19,8 @@ from functions.common.dynamo_actions import ConversationActions, MessageGone
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.handling import Action, answering
 from functions.common.identity import LinkChanged, People, VouchedId
-from functions.common.store import Conversation
+from functions.common.ledger import entry, reserved
+from functions.common.store import Conversation, Reply
 from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
 from tests.unit.test_erasure import ANNA, BEN, erase, eraser, everything
 
@@ -201,6 +202,25 @@ def test_a_run_that_dies_at_any_call_while_it_removes_a_stray_leaves_it_to_the_n
         assert [link.acts[0].at for link in people(world).links.members(UNION.mark)] == [SINCE], n
         assert eraser(world).found((ANNA,), until=NOW) == {}, n
     assert n > 20
+
+
+def test_a_record_of_a_reply_that_is_just_being_sent_is_waited_for(world: World) -> None:
+    """Its record is written once the platform has it, whatever has become of its message."""
+    message_id = world.receive("anna", NOW - timedelta(minutes=1))
+    said = entry(message_id, at=NOW - timedelta(seconds=10), notice=False, rule="r", text="您好", asked="?")
+    world.store.apply(of_anna(world), reserved(of_anna(world), said))
+    with pytest.raises(NotYetErased, match="a reply is being sent"):
+        erase(world, ANNA)
+    world.store.add_reply(Reply(message_id=message_id, state="sent", reason="keyword", at=NOW, text="您好"))
+    assert erase(world, ANNA, now=NOW + timedelta(seconds=5)).complete
+    assert "您好" not in everything(world) and ANNA.conv not in everything(world)
+
+
+def test_whoever_died_over_a_reply_keeps_nobody_waiting_for_long(world: World) -> None:
+    message_id = world.receive("anna", NOW - timedelta(minutes=10))
+    said = entry(message_id, at=NOW - timedelta(minutes=4), notice=False, rule="r", text="您好", asked="?")
+    world.store.apply(of_anna(world), reserved(of_anna(world), said))
+    assert erase(world, ANNA).complete
 
 
 # --- What people do while somebody is erased ---
