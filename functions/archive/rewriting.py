@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 from functions.archive.bucket import ArchiveBucket, part_key
 from functions.archive.manifests import Ledger, Manifest, Superseded, intent
@@ -49,18 +50,22 @@ class Rewriter:
             return Rewritten(removed=removed, part=None)
         return Rewritten(removed=removed, part=self._replace(manifest, writer))
 
-    def again(self, lost: Manifest, original: Manifest, unwanted: Callable[[bytes], bool]) -> None:
+    def again(
+        self, lost: Manifest, original: Manifest, unwanted: Callable[[bytes], bool], record: Callable[[str], Reply | None]
+    ) -> None:
         """Write a part that is lost once more, from the one whose place it took, which still stands. `ArchiveUnproven` changes nothing.
 
-        What a rule of retention or a late reply had changed is changed once more: the rule goes over it again, the record is owed.
+        A reply that was filed after its message stood in the lost part alone: `record` gives, by message id, what is put beside its line.
         """
-        writer, _, kept = self._less(original, unwanted)
+        writer, _, kept = self._less(original, unwanted, record)
         if kept:
             self._replace(replace(lost, cleaned=original.cleaned), writer)
         else:
             self.ledger.drop(lost, self.run)
 
-    def _less(self, manifest: Manifest, unwanted: Callable[[bytes], bool]) -> tuple[PartWriter, int, int]:
+    def _less(
+        self, manifest: Manifest, unwanted: Callable[[bytes], bool], record: Callable[[str], Reply | None] = lambda _: None
+    ) -> tuple[PartWriter, int, int]:
         """A part's lines without those that are not wanted; how many these are, and how many are left."""
         writer, removed, kept = PartWriter(manifest.day, manifest.channel), 0, 0
         for line in lines(self.bucket.whole(manifest)):
@@ -68,8 +73,7 @@ class Rewriter:
                 removed += 1
                 continue
             said = json.loads(line)
-            late_at = from_iso(said["late_at"]) if "late_at" in said else None
-            writer.add_line(line, from_iso(said["message"]["received_at"]), said["bundle"], late_at)
+            _add(writer, line, said, record(said["message"]["message_id"]))
             kept += 1
         return writer, removed, kept
 
@@ -77,13 +81,10 @@ class Rewriter:
         """Write a part anew with these records, by id, beside their messages; how many it holds. `ArchiveUnproven` changes nothing."""
         writer, found, changed = PartWriter(manifest.day, manifest.channel), 0, False
         for text in lines(self.bucket.whole(manifest)):
-            said, kept = json.loads(text), text
-            if (reply := replies.get(said["message"]["message_id"])) is not None:
-                found += 1
-                kept = (dumps(said | {"reply": plain(reply)}) + "\n").encode()
-            changed = changed or kept != text
-            late_at = from_iso(said["late_at"]) if "late_at" in said else None
-            writer.add_line(kept, from_iso(said["message"]["received_at"]), said["bundle"], late_at)
+            said = json.loads(text)
+            reply = replies.get(said["message"]["message_id"])
+            found += reply is not None
+            changed = _add(writer, text, said, reply) != text or changed
         if changed:
             self._replace(manifest, writer)
         return found
@@ -112,6 +113,15 @@ class Rewriter:
         if self.ledger.stored(new.day, new.part) is None:
             self.bucket.remove_for_good(new.key)
             raise Superseded(self.run) from None
+
+
+def _add(writer: PartWriter, text: bytes, said: dict[str, Any], reply: Reply | None) -> bytes:
+    """Write a line of another part, `said` in JSON, with this reply if there is one; the line as it was written."""
+    if reply is not None:
+        text = (dumps(said | {"reply": plain(reply)}) + "\n").encode()
+    late_at = from_iso(said["late_at"]) if "late_at" in said else None
+    writer.add_line(text, from_iso(said["message"]["received_at"]), said["bundle"], late_at)
+    return text
 
 
 def is_of(conversations: frozenset[str], until: datetime) -> Callable[[bytes], bool]:

@@ -224,7 +224,12 @@ class Run:
     def _successors(self) -> Successors:
         known = self.cabinet
         return Successors(
-            ledger=known.ledger, bucket=known.bucket, removals=known.removals, tombstones=known.tombstones, mend=known.mend
+            ledger=known.ledger,
+            bucket=known.bucket,
+            removals=known.removals,
+            tombstones=known.tombstones,
+            mend=known.mend,
+            telemetry=known.telemetry,
         )
 
     def _rewriter(self) -> Rewriter:

@@ -7,15 +7,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 
 from functions.archive.bucket import ArchiveBucket, manifest_object_key
 from functions.archive.erasure import PartLost
 from functions.archive.manifests import Ledger
+from functions.archive.parts import read_part
 from functions.archive.removals import Removals
 from functions.archive.rewriting import Rewriter
 from functions.archive.tombstones import Certificate, Tombstones
+from functions.common import keys
+from functions.common.store import Reply
 from tests.unit.test_archive_losses import mender
 from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
 from tests.unit.test_erasure import ANNA, erase, everything
@@ -195,3 +199,48 @@ def test_a_copy_that_is_silent_for_weeks_does_not_keep_the_archive_from_its_work
     world.run(silent, now=NOW + timedelta(hours=1))
     assert due in world.filed()
     assert len(world.items("A#removals")) == 6, "what lies in the copy is still to go"
+
+
+def answered_late(world: World, text: str = "late") -> str:
+    """A message that is archived, and a record of its reply that was written after that: the conversation is in the index again."""
+    message_id = world.receive("anna", SETTLED)
+    world.receive("ben", SETTLED, replied=True)
+    world.run()
+    world.store.add_reply(Reply(message_id=message_id, state="sent", reason="faq", text=text, at=NOW))
+    key = keys.split(message_id)
+    before = world.store.conversation(key.conv)
+    assert before is not None
+    world.store.apply(before, replace(before, unarchived_since=SETTLED, unarchived_from=key.suffix))
+    return message_id
+
+
+def replies(world: World) -> dict[str, str | None]:
+    parts = [world.objects()[manifest["key"]] for manifest in world.manifests()]
+    found = [filed for part in parts for filed in read_part(BytesIO(part))]
+    return {filed.judged.message.message_id: filed.reply.text if filed.reply else None for filed in found}
+
+
+def test_a_late_reply_is_in_the_part_that_is_written_once_more(world: World) -> None:
+    message_id = answered_late(world)
+    world.run(now=NOW + timedelta(hours=1))
+    assert replies(world)[message_id] == "late"
+    (manifest,), (mark,) = world.manifests(), (item for item in world.items("C#", "R#") if item.get("text") == "late")
+    lose(world, manifest["key"])
+    assert mark["archived"] != manifest["part"], "its mark says that it is filed: nothing would file it again"
+    world.run(now=NOW + timedelta(days=1))
+    assert replies(world)[message_id] == "late"
+    assert world.items("A#removals") == []
+
+
+def test_a_record_that_cannot_be_read_keeps_no_part_from_being_written_once_more(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    message_id = answered_late(world)
+    world.run(now=NOW + timedelta(hours=1))
+    key = keys.split(message_id)
+    place = keys.conversation_pk(key.conv), keys.reply_sk(key)
+    world.table.update(*place, "SET #state = :odd", values={":odd": "odd"})
+    lose(world, world.manifests()[0]["key"])
+    world.run(now=NOW + timedelta(days=1))
+    assert replies(world)[message_id] is None and len(replies(world)) == 2
+    assert "message_unreadable" in caplog.messages
