@@ -239,16 +239,19 @@ class Eraser:
                 raise PartLost(fault) from None
             raise NotYetErased("the archive keeps running; try again when it is done") from None
 
-    def _take_over(self, run: str, now: datetime) -> None:
-        Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000).take_over()
+    def _take_over(self, run: str, now: datetime) -> Run:
+        work = Run(self.cabinet, run=run, now=now, remaining=lambda: 3_600_000)
+        work.take_over()
+        return work
 
     def _rewrite(self, parties: tuple[Party, ...], until: datetime, run: str, now: datetime) -> None:
         # As the run that may write: no part that is being written now can still be committed with the person in it.
-        self._take_over(run, now)
+        work = self._take_over(run, now)
         rewriter = Rewriter(self.cabinet.ledger, self.cabinet.bucket, run=run, now=now)
         unwanted = is_of(_convs(parties), until)
         for manifest in self.watch(self._parts(parties, until)):
             rewriter.without(manifest, unwanted)
+        work.prove_successors()
 
 
 def _convs(parties: tuple[Party, ...]) -> frozenset[str]:

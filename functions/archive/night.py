@@ -10,7 +10,7 @@ from functions.archive.allowance import Allowance, OutOfTime
 from functions.archive.cleaning import Sweep
 from functions.archive.copies import Copies
 from functions.archive.manifests import Superseded
-from functions.archive.service import Cabinet, archive
+from functions.archive.service import Cabinet, Run, archive
 
 
 def night(
@@ -23,6 +23,9 @@ def night(
     time = Allowance(remaining)
     try:
         told["cleaned"] = sum(sweep.sweep(run, now, time)["removed"].values())
+        work = Run(cabinet, run=run, now=now, remaining=remaining)
+        work.prove_successors()
+        told["lost"] += work.summary.lost
         cabinet.removals.carry_out()
         if copies is not None:
             told["copied"] = copies.carry_out(time)["copied"]

@@ -9,7 +9,7 @@ anew; one that was written anew itself is written once more (`successors`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -119,16 +119,22 @@ class Run:
     def take_over(self) -> None:
         """Become the run that may write, and finish what earlier ones left."""
         self.cabinet.ledger.open(self.run, self.now)
-        recovered = set()
+        recovered: set[str] = set()
         for pending in self.cabinet.ledger.pending():
             self.time.check()
             self._recover(pending)
             recovered.add(pending.part)
+        self.prove_successors(recovered)
+        self.cabinet.removals.carry_out()
+
+    def prove_successors(self, proven: Collection[str] = ()) -> None:
+        """Before removals are carried out: prove what takes the place of such parts as are to go, but for what was `proven` just now; one
+        that is lost is written once more.
+        """
         for manifest in self._successors().unremoved():
             self.time.check()
-            if manifest.part not in recovered and not self._is_whole(manifest):
+            if manifest.part not in proven and not self._is_whole(manifest):
                 self._strike(manifest)
-        self.cabinet.removals.carry_out()
 
     def go(self) -> None:
         """The whole run."""

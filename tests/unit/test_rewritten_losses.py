@@ -6,22 +6,27 @@ import gzip
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
+from itertools import count
+from typing import Any
 
 import pytest
 
 from functions.archive.bucket import ArchiveBucket, manifest_object_key
 from functions.archive.erasure import PartLost
-from functions.archive.manifests import Ledger
+from functions.archive.manifests import Ledger, Manifest
+from functions.archive.night import night
 from functions.archive.parts import read_part
 from functions.archive.removals import Removals
 from functions.archive.rewriting import Rewriter
+from functions.archive.service import Cabinet
 from functions.archive.tombstones import Certificate, Tombstones
 from functions.common import keys
 from functions.common.store import Reply
 from tests.unit.test_archive_losses import mender
 from tests.unit.test_archive_service import NOW, SETTLED, Calls, Cloud, ProcessDied, World, cloud, die, world
+from tests.unit.test_cleaning import LATER, SPAM, spoilt, sweeper
 from tests.unit.test_erasure import ANNA, erase, everything
 
 __all__ = ["cloud", "world"]
@@ -244,3 +249,37 @@ def test_a_record_that_cannot_be_read_keeps_no_part_from_being_written_once_more
     world.run(now=NOW + timedelta(days=1))
     assert replies(world)[message_id] is None and len(replies(world)) == 2
     assert "message_unreadable" in caplog.messages
+
+
+def losing(world: World) -> Cabinet:
+    """Whoever writes a part anew with it loses the first one as soon as it is done."""
+    cabinet, first = world.process(), count(1)
+    ended = cabinet.ledger.done
+
+    def done(manifest: Manifest) -> None:
+        ended(manifest)
+        if next(first) == 1:
+            lose(world, manifest.key)
+
+    cabinet.ledger.done = done  # type: ignore[method-assign]
+    return cabinet
+
+
+def test_an_erasure_proves_what_it_wrote_before_it_removes_what_that_was_written_from(world: World) -> None:
+    world.receive("anna", SETTLED)
+    ben = world.receive("ben", SETTLED)
+    world.run()
+    assert erase(world, ANNA, cabinet=losing(world)).complete
+    assert_whole(world, ben)
+
+
+def a_night(world: World, now: datetime, cabinet: Cabinet) -> dict[str, Any]:
+    run = f"night{next(world.runs)}"
+    return night(cabinet, sweeper(world, cabinet, SPAM), None, run=run, now=now, remaining=lambda: 900_000)
+
+
+def test_a_night_proves_what_the_policy_wrote_before_it_removes_what_that_was_written_from(world: World) -> None:
+    _, question = spoilt(world)
+    told = a_night(world, LATER, losing(world))
+    assert told["cleaned"] == 1 and told["lost"] == 0
+    assert question in world.filed()
