@@ -2,7 +2,8 @@
 
 Each rule has an age. Every night the parts of the days that have reached it are written anew without the lines that match (`rewriting`).
 A manifest remembers the rules that went over its part (`cleaned`), so none is read twice for one rule; where something matched but had
-to stay, day and channel are noted (`A#clean`) and looked at again. A rule that is new, or is changed, begins with the oldest day.
+to stay, day and channel are noted (`A#clean`) and looked at again; so are they where a part that a rule had gone over was lost, and written
+once more with what the rule had removed (`successors`). A rule that is new, or is changed, begins with the oldest day.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Sweep:
             if after is not None:
                 self.ledger.note_cleaned(after, rule.mark)
         for place in noted - waiting:
-            self.table.delete(CLEAN_PK, _waiting_sk(rule, place))
+            self.table.delete(CLEAN_PK, _waiting_sk(rule.mark, place))
         through = self._newest(rule, rewriter.now).isoformat()
         self.table.put({"pk": CLEAN_PK, "sk": f"rule#{rule.mark}", "name": rule.name, "through": through})
 
@@ -115,7 +116,7 @@ class Sweep:
         """Note that day and channel are to be looked at again."""
         place = manifest.day, manifest.channel
         waiting.add(place)
-        self.table.put({"pk": CLEAN_PK, "sk": _waiting_sk(rule, place)})
+        self.table.put({"pk": CLEAN_PK, "sk": _waiting_sk(rule.mark, place)})
 
     def _due(self, rule: CleaningRule, now: datetime, noted: set[Place]) -> Iterator[Manifest]:
         """The parts that a rule has not gone over yet, and those in which something had to stay."""
@@ -139,8 +140,16 @@ class Sweep:
         return date.fromisoformat(self.retention.day(now)) - timedelta(days=rule.days)
 
 
-def _waiting_sk(rule: CleaningRule, place: Place) -> str:
-    return f"waiting#{rule.mark}#{place[0]}#{place[1]}"
+def look_again(table: Table, lost: Manifest) -> None:
+    """Note that every rule that went over a lost part is to go over its day and channel again, however old they are: what takes its place
+    has the lines that the rule had removed.
+    """
+    for mark in lost.cleaned:
+        table.put({"pk": CLEAN_PK, "sk": _waiting_sk(mark, (lost.day, lost.channel))})
+
+
+def _waiting_sk(mark: str, place: Place) -> str:
+    return f"waiting#{mark}#{place[0]}#{place[1]}"
 
 
 class _Statuses:

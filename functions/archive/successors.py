@@ -3,7 +3,8 @@
 Its lines were marked long ago, and some of their messages may have left the table: nothing but the original has them all. That one stands,
 noted for removal, until the removal is carried out. So before it is, what took its place is proven once more; where that is lost, and
 is whole nowhere, it is written once more from the original: without the lines of anybody who was erased, and with the replies that were
-filed after their messages, which the table still has.
+filed after their messages, which the table still has. What a rule of retention had removed comes back with it, and is noted for the next
+sweep, which removes it again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from functions.archive.bucket import ArchiveBucket, manifest_object_key, part_key
+from functions.archive.cleaning import look_again
 from functions.archive.manifests import Ledger, Manifest, manifest_from
 from functions.archive.notes import note_at
 from functions.archive.parts import ArchiveUnproven, reply_from
@@ -49,6 +51,7 @@ class Successors:
         original = self._original(lost)
         if original is None:
             return False
+        look_again(self.ledger.table, lost)
         erased = self.tombstones.all_of(self.tombstones.certificates(EPOCH))
         rewriter.again(lost, original, lambda line: _is_erased(line, erased), self._record)
         return True

@@ -283,3 +283,14 @@ def test_a_night_proves_what_the_policy_wrote_before_it_removes_what_that_was_wr
     told = a_night(world, LATER, losing(world))
     assert told["cleaned"] == 1 and told["lost"] == 0
     assert question in world.filed()
+
+
+def test_what_a_rule_had_removed_from_a_lost_part_goes_again_however_old_its_day_is(world: World) -> None:
+    ad, question = spoilt(world)
+    # The rule is new, and its day is older than the days of which parts may still come.
+    months = LATER + timedelta(days=60)
+    a_night(world, months, losing(world))
+    assert set(world.filed()) == {ad, question}
+    a_night(world, months + timedelta(days=1), world.process())
+    assert list(world.filed()) == [question]
+    assert world.items("A#clean", "waiting#") == []
