@@ -1,7 +1,8 @@
 """Whether the archive is what its ledger says: every committed part read again from its first byte to its last.
 
 Beside the checksum, which a manifest can be wrong about in good company, the lines themselves are read: that each is a message, of the
-part's channel, received between `first` and `last`, and judged by one of `bundles`.
+part's channel, received between `first` and `last`, and judged by one of `bundles`. So is which of
+them were stored late, for month-end packs go by that.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def _lies(manifest: Manifest, path: Path) -> Iterator[Problem]:
         yield Problem(key=manifest.key, what="its messages were not received from the manifest's first to its last")
     if not found.bundles <= set(manifest.bundles):
         yield Problem(key=manifest.key, what="its messages were judged by other bundles than the manifest says")
+    if found.late != (manifest.late_from, manifest.late_until):
+        yield Problem(key=manifest.key, what="its late messages are not from the manifest's late_from to its late_until")
     if not found.channels <= {manifest.channel}:
         yield Problem(key=manifest.key, what="its messages are of another channel than the manifest says")
     if not is_in_place(manifest):
@@ -96,6 +99,7 @@ class _Inside:
 
     first: datetime | None = None
     last: datetime | None = None
+    late: tuple[datetime | None, datetime | None] = None, None
     bundles: set[str] = field(default_factory=set)
     channels: set[str] = field(default_factory=set)
 
@@ -103,6 +107,9 @@ class _Inside:
         """Take one more message into account."""
         received = judged.message.received_at
         self.first, self.last = min(self.first or received, received), max(self.last or received, received)
+        if judged.late_at is not None:
+            since, until = self.late
+            self.late = min(since or received, received), max(until or judged.late_at, judged.late_at)
         self.bundles.add(judged.bundle)
         self.channels.add(judged.message.channel)
 

@@ -58,6 +58,14 @@ def test_sound_parts_are_counted_and_nothing_is_wrong(room: ArchiveRoom) -> None
     assert json.loads(verify("--json"))["problems"] == []
 
 
+def test_messages_that_were_stored_late_are_where_their_manifest_says(room: ArchiveRoom) -> None:
+    for day in (4, 3):
+        late = room.message(received_at=NOW - timedelta(days=day))
+        judged = replace(late.judged, late_at=NOW - timedelta(days=1, hours=day))
+        room.file(room.message("一", received_at=NOW - timedelta(days=day, minutes=1)), replace(late, judged=judged))
+    assert verify().startswith("2 parts read, 4 messages sound")
+
+
 def test_an_empty_archive_is_sound(room: ArchiveRoom) -> None:
     assert verify().startswith("0 parts read")
 
@@ -97,6 +105,10 @@ def name_another_bundle(room: ArchiveRoom, manifest: Manifest) -> None:
     set_manifest(room, manifest, bundles=("b2",))
 
 
+def date_late_ones_wrongly(room: ArchiveRoom, manifest: Manifest) -> None:
+    set_manifest(room, manifest, late_until="2026-11-19T00:00:00.000Z")
+
+
 def lose_manifest(room: ArchiveRoom, manifest: Manifest) -> None:
     room.bucket.remove_for_good(manifest_object_key(manifest.key))
 
@@ -118,6 +130,7 @@ DAMAGE: list[tuple[Callable[[ArchiveRoom, Manifest], None], str]] = [
     (count_wrongly, "its manifest says count 3, it has 2"),
     (date_wrongly, "were not received from the manifest's first"),
     (name_another_bundle, "other bundles"),
+    (date_late_ones_wrongly, "its late messages"),
     (lose_manifest, "not there"),
     (spoil_manifest, "not a manifest"),
     (lose_ledger_entry, "not in the ledger"),
