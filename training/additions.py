@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 # What is added without regard to the message is pulled to nothing so hard, and how much rarer what was said is.
-_HOLD, _RARER_HOLD, _RAREST = 5.0, 0.1, 6.0
+_HOLD, _RARER_HOLD, _RAREST = 200.0, 0.1, 6.0
 _ROUNDS = 100
 _BEYOND = 50.0
 
