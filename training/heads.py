@@ -1,9 +1,10 @@
 """Linear heads: one a lane and kind, fitted by scikit-learn, and what they say of messages they have not seen.
 
-Of each lane three logistic regressions: over the n-grams and over the concepts, each text as a vector of length
-one, and over the company that its n-grams keep; their margins, brought to one scale, are added. Fitted apart, words that the concepts
-know do not hide behind rare n-grams: together in one regression they did worse on authors left out. While they are fitted, n-grams count
-the more the rarer they are; the factor goes into the weights, so that reading a message knows nothing of it.
+Of each lane three logistic regressions: over the n-grams and over the concepts, each text as a vector of length one, and over the
+company that its n-grams keep; their margins, brought to one scale, are added. Fitted apart, words that the concepts know do not hide
+behind rare n-grams: together in one regression they did worse on authors left out. Every message counts the same: weighed evenly, what
+is scarce outvoted its doubles thirty to one (a password told, passwords forgotten), and hardly a lane was better for it. While they are
+fitted, n-grams count the more the rarer they are; the factor goes into the weights, so that reading a message knows nothing of it.
 
 The company of an n-gram is the mean of the encoder's vectors of the messages that it stands in: what stands in like messages says like
 things, though it was met twice only. A text's company is the sum of its n-grams', so that a regression over it comes down to one more
