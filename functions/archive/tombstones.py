@@ -2,7 +2,7 @@
 
 | item | pk | sk | |
 |---|---|---|---|
-| salt | `E#salt` | `salt` | made at the first erasure; without it a hash here says nothing of anybody |
+| salt | `E#salt` | `salt` | made when a tombstone is first asked for; without it a hash here says nothing of anybody |
 | tombstone | `E#erased` | salted hash of the conversation's key | `at`: what came until then stays away |
 | certificate | `E#certificates` | time and id | counts and salted hashes, no personal data |
 

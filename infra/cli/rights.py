@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from functions.archive.erasure import Eraser
     from functions.archive.exports import Exports
     from functions.archive.service import Cabinet
-    from functions.archive.tombstones import Certificate
-    from functions.common.identity import Party
+    from functions.archive.tombstones import Certificate, Tombstones
+    from functions.common.identity import Party, People
     from infra.records.person import Intent
 
 Copies = Annotated[
@@ -60,8 +61,9 @@ def export_person(
         known = table_of(table)
         vault = Vault(client("kms"), vault_key, clock=system_clock) if vault_key else None
         parties = _parties(table, contact, also)
-        _noted(table, parties, "export", now)
-        dossier = Dossier(known, _cabinet(table, bucket, shards), people_of(table), vault, now=now)
+        archive, people = _cabinet(table, bucket, shards), people_of(table)
+        _noted(archive.tombstones, people, parties, now)
+        dossier = Dossier(known, archive, people, vault, now=now)
         content = zipped(dossier.members(parties), password=password(client("secretsmanager"), secret), made_at=now)
         size = written(to, content)
     told = {"file": str(to), "bytes": size, "conversations": len(parties), "held": dossier.counts}
@@ -225,15 +227,21 @@ def _told(found: Counter[str], parties: tuple[Party, ...], *, as_json: bool) -> 
     say({"conversations": len(parties), "held": counts}, f"held under {len(parties)} ids: {words}", as_json=as_json)
 
 
-def _noted(table: str, parties: tuple[Party, ...], action: str, now: datetime) -> None:
-    """An audit line in each conversation before anything is read: who, when, what."""
+def _noted(tombstones: Tombstones, people: People, parties: tuple[Party, ...], now: datetime) -> None:
+    """An audit line in each conversation before anything is read: who, when, what. None where somebody was erased and wrote nothing since:
+    that erasure would not find it any more.
+    """
     from functions.common import keys
     from functions.common.aws import client
-    from functions.common.clock import to_iso, to_ms
+    from functions.common.clock import EPOCH, to_iso, to_ms
+    from infra.records.guarded import ErasedMeanwhile, Guarded
     from infra.records.unmask import caller
 
-    by, known = caller(client("sts")), table_of(table)
+    by, guarded = caller(client("sts")), Guarded(table=tombstones.table, tombstone=tombstones.key_of)
     for party in parties:
-        pk = keys.conversation_pk(party.conv)
-        sk = f"Z#{to_ms(now):013d}#{token_hex(5)}"
-        known.put_new({"pk": pk, "sk": sk, "action": action, "by": by, "at": to_iso(now)})
+        known = people.store.conversation(party.conv)
+        line = {"pk": keys.conversation_pk(party.conv), "sk": f"Z#{to_ms(now):013d}#{token_hex(5)}", "action": "export"}
+        line |= {"by": by, "at": to_iso(now)}
+        heard = known.last_at if known and known.last_at else EPOCH
+        with suppress(ErasedMeanwhile):
+            guarded.put(party.conv, line, received_at=heard, condition="attribute_not_exists(pk)")

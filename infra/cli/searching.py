@@ -11,6 +11,8 @@ from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from functions.archive.bucket import ArchiveBucket
+from functions.archive.tombstones import Tombstones
 from functions.common.aws import client
 from functions.common.clock import system_clock
 from functions.common.keys import short_hash
@@ -20,6 +22,7 @@ from infra.records import region as regions
 from infra.records.athena import Athena
 from infra.records.contact_list import read_contacts
 from infra.records.cursor import resumed
+from infra.records.guarded import ErasedMeanwhile, Guarded
 from infra.records.hot import HotMessages
 from infra.records.labels import labels
 from infra.records.linked import Links
@@ -53,7 +56,7 @@ class Sources:
 
     def originals(self, reason: str | None, vault_key: str | None) -> Originals | None:
         """What shows contacts and originals, for a reason; None without one."""
-        return None if reason is None else unmasking(self.table, reason, vault_key).originals
+        return None if reason is None else unmasking(self.table, self.bucket, reason, vault_key).originals
 
 
 def asked(
@@ -141,21 +144,26 @@ def archive_asked(table: Table, bucket: str, athena: tuple[str | None, str | Non
     return OnAws(asked, catalogue, scratch)
 
 
-def unmasking(table: Table, reason: str, vault_key: str | None) -> Unmasking:
+def unmasking(table: Table, bucket: str, reason: str, vault_key: str | None) -> Unmasking:
     """What opens the vault, in the name of whoever has this machine's credentials."""
     if not vault_key or not reason.strip():
         raise QuestionInvalid("--unmask needs a reason and --vault-key")
     now = system_clock()
     vault = Vault(client("kms"), vault_key, clock=system_clock)
-    by = caller(client("sts"))
-    return Unmasking(table=table, vault=vault, by=by, reason=reason.strip(), now=now, random=lambda: token_hex(5))
+    by, tombstones = caller(client("sts")), Tombstones(table, ArchiveBucket(client("s3"), bucket))
+    guarded, why = Guarded(table=table, tombstone=tombstones.key_of), reason.strip()
+    return Unmasking(table=table, guarded=guarded, vault=vault, by=by, reason=why, now=now, random=lambda: token_hex(5))
 
 
 def answer(page: Page, originals: Originals | None, hot: HotMessages, *, as_json: bool) -> None:
     """Each message as it is found, and at the end how to go on."""
     count, where = 0, zone()
     for found in page.messages:
-        count, message = count + 1, shown(found, originals)
+        try:
+            message = shown(found, originals)
+        except ErasedMeanwhile:
+            continue  # it is gone
+        count += 1
         print(json.dumps(message, ensure_ascii=False) if as_json else _words(message, where), flush=True)
     if as_json:
         end = {"count": count, "cursor": page.cursor, "unreadable": hot.unreadable}

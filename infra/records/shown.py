@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from functions.common import keys
+from functions.common.clock import from_iso
 from functions.common.judgement import CHINESE
 from infra.records.labels import NEUTRAL
 from infra.records.region import region_of
 from infra.records.veil import veiled_contact, veiled_name
 
-# What was taken out of each field of a message, by its path; None when nothing was, or when it is no longer kept.
-Originals = Callable[[str], dict[str, str] | None]
+# What was taken out of each field of a message, received then, by its path; None when nothing was, or when it is no longer kept.
+Originals = Callable[[str, datetime], dict[str, str] | None]
 
 
 def shown(found: dict[str, Any], originals: Originals | None = None) -> dict[str, Any]:
@@ -35,7 +37,9 @@ def shown(found: dict[str, Any], originals: Originals | None = None) -> dict[str
         "team": found["routing"]["team"],
         "reply": reply and {name: reply.get(name) for name in ("state", "reason", "text")},
     }
-    return said if originals is None else said | _unmasked(found, originals(message["message_id"]))
+    if originals is None:
+        return said
+    return said | _unmasked(found, originals(message["message_id"], from_iso(message["received_at"])))
 
 
 def labels_in_chinese(labels: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,8 +19,8 @@ from typer.testing import CliRunner
 
 from functions.archive.holds import Hold, Holds
 from functions.archive.tombstones import Tombstones
-from functions.common import aws
-from functions.common.clock import system_clock
+from functions.common import aws, keys
+from functions.common.clock import system_clock, to_iso
 from functions.common.dynamo_links import DynamoLinks
 from functions.common.identity import Party, People
 from functions.common.vault import Vault
@@ -218,6 +219,59 @@ def test_all_that_is_held_is_handed_out(room: ArchiveRoom, tmp_path: Path) -> No
     assert found["originals.jsonl"][0]["fields"] == {"text": "安娜的电话 13800138000"}
     assert "ben" not in json.dumps(found, ensure_ascii=False)
     assert {line["action"] for line in room.items("Z#")} == {"export"}
+
+
+def erased_before(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Anna is erased, certificate and all, when a command that has begun comes to this step."""
+    module, name = step.rsplit(".", 1)
+    go_on = getattr(import_module(module), name)
+
+    def late(*arguments: Any, **more: Any) -> Any:
+        person("erase", "--yes")
+        return go_on(*arguments, **more)
+
+    monkeypatch.setattr(step, late)
+
+
+def test_an_unmasking_that_outlives_an_erasure_shows_and_leaves_nothing_of_the_person(
+    room: ArchiveRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased_before(monkeypatch, "infra.cli.searching.answer")
+    words = ("search", "--last-days", "30", "--json", "--unmask", "case 7", "--vault-key", room.vault_key)  # type: ignore[attr-defined]
+    outcome = runner.invoke(app, words)
+    assert outcome.exit_code == 0, outcome.output
+    *found, end = map(json.loads, outcome.stdout.splitlines())
+    assert {message["text"] for message in found} == {"本的", "本归档"}
+    assert end["end"]["count"] == 2
+    assert_gone(room)
+    assert {line["pk"] for line in room.items("Z#")} == {keys.conversation_pk(BEN.conv)}
+
+
+def test_an_export_that_outlives_an_erasure_leaves_nothing_of_the_person(
+    room: ArchiveRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased_before(monkeypatch, "infra.cli.rights._noted")
+    told = json.loads(person("export", "--to", str(tmp_path / "anna.zip"), "--json"))
+    assert set(told["held"].values()) == {0}
+    assert_gone(room)
+
+
+def test_who_writes_again_after_an_erasure_has_exports_on_record(room: ArchiveRoom, tmp_path: Path) -> None:
+    person("erase", "--yes")
+    again = system_clock() + timedelta(minutes=1)
+    room.keep_hot(room.message("安娜再来", contact="anna", received_at=again))
+    room.table.update(keys.conversation_pk(ANNA.conv), "@", "SET #last_at = :at", values={":at": to_iso(again)})
+    person("export", "--to", str(tmp_path / "anna.zip"))
+    assert [line["pk"] for line in room.items("Z#")] == [keys.conversation_pk(ANNA.conv)]
+
+
+def test_an_export_of_what_only_the_archive_holds_is_on_record(room: ArchiveRoom, tmp_path: Path) -> None:
+    for item in room.items():
+        if item["pk"] == keys.conversation_pk(ANNA.conv):
+            room.table.delete(item["pk"], item["sk"])
+    told = json.loads(person("export", "--to", str(tmp_path / "anna.zip"), "--json"))
+    assert (told["held"]["conversations"], told["held"]["archived"]) == (0, 1)
+    assert [line["pk"] for line in room.items("Z#")] == [keys.conversation_pk(ANNA.conv)]
 
 
 def test_a_person_of_whom_nothing_is_held_gets_a_certificate_of_nothing(room: ArchiveRoom) -> None:

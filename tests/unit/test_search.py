@@ -220,7 +220,10 @@ def test_nothing_is_unmasked_that_could_not_be_recorded(room: ArchiveRoom) -> No
     put = BaseClient._make_api_call
 
     def full(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        return put(client, operation, arguments | {"TableName": "elsewhere"} if operation == "PutItem" else arguments)
+        if operation == "TransactWriteItems":
+            for each in arguments["TransactItems"]:
+                each.get("Put", {})["TableName"] = "elsewhere"
+        return put(client, operation, arguments)
 
     with mock.patch.object(BaseClient, "_make_api_call", full):
         outcome = runner.invoke(app, ["search", "--unmask", "x"])
