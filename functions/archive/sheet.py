@@ -1,7 +1,7 @@
 """Messages as a CSV that a spreadsheet opens without harm: UTF-8 with a mark, commas, CRLF, a heading in Chinese.
 
 A cell that a spreadsheet would take for a formula gets an apostrophe in front, and so does a row of twelve digits or more, of which it
-would keep fifteen. https://owasp.org/www-community/attacks/CSV_Injection
+would keep fifteen, and what would be a formula after a semicolon, a tab or a new line within the cell. https://owasp.org/www-community/attacks/CSV_Injection
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _NEUTRAL = {"business": "other", "urgency": "normal", "sentiment": "neutral", "s
 _REPLY = {"none": "未回复", "reserved": "发送中", "sent": "已回复", "failed": "失败", "unknown": "未知"}
 # What begins a formula, full-width and small forms too, whatever blanks and invisible letters a spreadsheet skips before it.
 _SKIPPED = r"\s\x00-\x1f\x7f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
-_FORMULA = re.compile(rf"[{_SKIPPED}]*[=+\-@＝＋－＠\ufe66\ufe62\ufe63\ufe6b\u2212]|[\t\r\n]")
+_SIGN = r"[=+\-@＝＋－＠\ufe66\ufe62\ufe63\ufe6b\u2212]"
+_FORMULA = re.compile(rf"[{_SKIPPED}]*{_SIGN}|[\t\r\n]")
+# Where lists are written with semicolons a spreadsheet heeds no quotes after our commas: these begin a cell or a row inside ours.
+_INNER_FORMULA = re.compile(rf"([;\t\r\n](?:(?![\t\r\n])[{_SKIPPED}\"])*)(?={_SIGN})")
 _LONG_NUMBER = re.compile(r"[0-9]{12,}")
 _CHUNK = 1 << 16
 
@@ -71,7 +74,8 @@ def may_be(business: str, line: bytes) -> bool:
 
 def safe(cell: str) -> str:
     """The cell as a spreadsheet takes it for the text that it is."""
-    return f"'{cell}" if _FORMULA.match(cell) or _LONG_NUMBER.fullmatch(cell) else cell
+    text = _INNER_FORMULA.sub(r"\1'", cell)
+    return f"'{text}" if _FORMULA.match(cell) or _LONG_NUMBER.fullmatch(cell) else text
 
 
 def row(raw: dict[str, Any], zone: ZoneInfo) -> list[str]:

@@ -155,12 +155,9 @@ def packs() -> list[str]:
         "+86 139",
         "-1",
         "@SUM(A1)",
-        "\t=1",
         " =1",
         "\u3000＝1",
         "＋1",
-        "\r=1",
-        "\n=1",
         "\ufeff=1",
         "\0=1",
         "\u2060=1",
@@ -175,7 +172,30 @@ def test_a_cell_that_a_spreadsheet_would_work_on_is_made_text(cell: str) -> None
     assert safe(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["", "你好", "13912345678", "a=b", "1+1=2", "我要退款", "'=1"])
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("hi;=HYPERLINK(1)", "hi;'=HYPERLINK(1)"),
+        ("hi\n=1+1", "hi\n'=1+1"),
+        ("hi\t@SUM(A1)", "hi\t'@SUM(A1)"),
+        ("a; \u200b＝1;b", "a; \u200b'＝1;b"),
+        ('a;"=1"', 'a;"\'=1"'),
+        ("=1;=2\r\n-3", "'=1;'=2\r\n'-3"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\n=1", "'\n'=1"),
+    ],
+)
+def test_what_would_begin_a_cell_within_a_cell_is_made_text_too(cell: str, text: str) -> None:
+    assert safe(cell) == text
+
+
+@given(st.text(alphabet='a;\t\r\n "\u200b=+-@＝', max_size=12))
+def test_no_part_of_a_cell_begins_a_formula(cell: str) -> None:
+    assert all(not re.match(r'[\s\u200b"]*[=+\-@＝]', part) for part in re.split(r"[;\t\r\n]", safe(cell))[1:])
+
+
+@pytest.mark.parametrize("cell", ["", "a;b", "好;\n你好", "1;2=3", "你好", "13912345678", "a=b", "1+1=2", "我要退款", "'=1"])
 def test_other_cells_stay_as_they_are(cell: str) -> None:
     assert safe(cell) == cell
 
