@@ -91,10 +91,9 @@ def everything_of(room: ArchiveRoom) -> None:
     said = {"action": "take", "by": "lee", "at": "2026-11-20T00:00:00.000Z", "why": "anna called"}
     room.table.put_new({"pk": keys.conversation_pk(ANNA.conv), "sk": "Z#1763600000000#1", **said})
     for conv, text in ((ANNA.conv, "安娜说的"), (BEN.conv, "本的话,改过")):
-        action = Action(id=f"c-{conv[:4]}", verb="correct", by="lee", at=NOW, labels={"spam": "scam"}, message_id=f"{conv}.0.1")
-        ConversationActions(room.store).correct(
-            conv, action, {"message_id": f"{conv}.0.1", "text": text, "labels": action.labels}
-        )
+        of = room.store.messages(conv)[0].message.message_id
+        action = Action(id=f"c-{conv[:4]}", verb="correct", by="lee", at=NOW, labels={"spam": "scam"}, message_id=of)
+        ConversationActions(room.store).correct(conv, action, {"message_id": of, "text": text, "labels": action.labels})
     for conv in (ANNA.conv, BEN.conv):
         room.store.add_sender(Sending(fingerprint="a1", conv=conv, channel="generic", at=NOW, sample="安娜的话,很多人也说"))
     room.store.add_sender(Sending(fingerprint="b2", conv=BEN.conv, channel="generic", at=NOW, sample="本的话"))
