@@ -70,7 +70,9 @@ def test_what_waits_is_listed_most_urgent_first_with_suggestions(house: House) -
     assert any(each["name"] in ("returns", "return_how") for each in said)
     assert listed[0]["newest"]["labels"]["risk"] == ["safety"]
     lines = postroom(house, "inbox").splitlines()
-    assert "    [投诉 技术 加急 负面 ⚠人身安全] 你们的充电宝昨晚冒烟起火,把我的手烫伤了" in lines
+    # What the matter is, the model may say in one word or two.
+    (burning,) = [line for line in lines if line.endswith("加急 负面 ⚠人身安全] 你们的充电宝昨晚冒烟起火,把我的手烫伤了")]
+    assert burning.startswith("    [投诉 技术 ")
     assert "→ 需要退换货时" in postroom(house, "inbox") and "nothing waits" in postroom(house, "inbox", "--team", "booking")
 
 
