@@ -2,7 +2,7 @@
 
 | item | pk | sk | |
 |---|---|---|---|
-| salt | `E#salt` | `salt` | made when a tombstone is first asked for; without it a hash here says nothing of anybody |
+| salt | `E#salt` | `salt` | made by the first erasure or restore; without it a hash here says nothing of anybody |
 | tombstone | `E#erased` | salted hash of the conversation's key | `at`: what came until then stays away |
 | certificate | `E#certificates` | time and id | counts and salted hashes, no personal data |
 
@@ -122,8 +122,10 @@ class Tombstones:
         return blake2b(conv.encode(), key=bytes.fromhex(self.salt), digest_size=16).hexdigest()
 
     def key_of(self, conv: str) -> tuple[str, str]:
-        """pk and sk of the conversation's tombstone, whether there is one or not."""
-        return _TOMBSTONES, self.hash_of(conv)
+        """pk and sk of the conversation's tombstone, whether there is one or not. The salt's, as long as there is none: then nobody is
+        erased, and whoever begins to erase writes the salt first.
+        """
+        return _SALT if self.known_salt() is None else (_TOMBSTONES, self.hash_of(conv))
 
     def erased_at(self, conv: str) -> datetime | None:
         """Until when what came from a conversation was erased; None when it never was."""

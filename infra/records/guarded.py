@@ -24,7 +24,7 @@ class ErasedMeanwhile(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
-    """`tombstone` says where a conversation's would be."""
+    """`tombstone` says where a conversation's would stand, as long as there can be none something that an erasure writes before it."""
 
     table: Table
     tombstone: Callable[[str], tuple[str, str]]
@@ -35,26 +35,18 @@ class Guarded:
         """
         put = {"TableName": self.table.name, "Item": to_item(item), "ConditionExpression": condition, **given}
         put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        check = self._check(conv, received_at)
         for _ in range(_TRIES):
-            reasons = self._tried(check, put)
+            place = self.tombstone(conv)
+            reasons = self._tried(_check(self.table, place, received_at), put)
             if reasons is None:
                 return
             if reasons[0].get("Code") == "ConditionalCheckFailed":
-                raise ErasedMeanwhile(conv)
+                if self.tombstone(conv) == place:
+                    raise ErasedMeanwhile(conv)
+                continue  # the first erasure of all began: now there are tombstones to look for
             if reasons[1].get("Code") == "ConditionalCheckFailed":
                 raise ConditionFailed(self._stands(reasons[1], item))
         raise Unavailable("TransactWriteItems: others kept writing the same items")
-
-    def _check(self, conv: str, received_at: datetime) -> dict[str, Any]:
-        pk, sk = self.tombstone(conv)
-        return {
-            "TableName": self.table.name,
-            "Key": to_item({"pk": pk, "sk": sk}),
-            "ConditionExpression": _NOT_COVERED,
-            "ExpressionAttributeNames": {"#at": "at"},
-            "ExpressionAttributeValues": to_item({":received": to_iso(received_at)}),
-        }
 
     def _tried(self, check: dict[str, Any], put: dict[str, Any]) -> list[dict[str, Any]] | None:
         """Why the transaction was refused; None when it was not."""
@@ -74,3 +66,14 @@ class Guarded:
         if found := reason.get("Item"):
             return from_item(found)
         return self.table.get(item["pk"], item["sk"])  # an endpoint that does not return it with the refusal
+
+
+def _check(table: Table, place: tuple[str, str], received_at: datetime) -> dict[str, Any]:
+    pk, sk = place
+    return {
+        "TableName": table.name,
+        "Key": to_item({"pk": pk, "sk": sk}),
+        "ConditionExpression": _NOT_COVERED,
+        "ExpressionAttributeNames": {"#at": "at"},
+        "ExpressionAttributeValues": to_item({":received": to_iso(received_at)}),
+    }

@@ -243,7 +243,7 @@ def opened_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archi
 def test_an_export_that_dies_at_any_call_leaves_no_file_that_could_be_taken_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    with opened_room(tmp_path / "room", monkeypatch) as there:
+    with opened_room(tmp_path / "room", monkeypatch):
         out = Path("out.zip")
         watch = Watch()
         with watching(watch):
@@ -251,7 +251,6 @@ def test_an_export_that_dies_at_any_call_leaves_no_file_that_could_be_taken_for_
         whole = sizes(out)
         out.unlink()
         for n in range(len(watch.calls)):
-            there.table.delete("E#salt", "salt")  # made by the first run, and by each again
             with watching(Watch(at=n)), suppress(Death):
                 runner.invoke(app, command, catch_exceptions=False)
             assert not out.exists(), n
@@ -321,7 +320,6 @@ def test_a_search_that_dies_at_any_call_leaves_nothing_that_the_next_would_belie
         looks = len(there.items("Z#"))
         for n in range(len(watch.calls)):
             rmtree("kept", ignore_errors=True)
-            there.table.delete("E#salt", "salt")  # made by the first run, and by each again
             with watching(Watch(at=n)), suppress(Death):
                 outcome = runner.invoke(app, words, catch_exceptions=False)
                 assert outcome.exit_code

@@ -25,6 +25,7 @@ from functions.common.dynamo_links import DynamoLinks
 from functions.common.identity import Party, People
 from functions.common.vault import Vault
 from infra.cli.app import app
+from infra.records.guarded import Guarded
 from tests.fakes.archive_room import NOW, ArchiveRoom, open_archive_room_now
 
 runner = CliRunner()
@@ -254,6 +255,35 @@ def test_an_export_that_outlives_an_erasure_leaves_nothing_of_the_person(
     told = json.loads(person("export", "--to", str(tmp_path / "anna.zip"), "--json"))
     assert set(told["held"].values()) == {0}
     assert_gone(room)
+
+
+def test_an_erasure_that_is_the_first_of_all_is_seen_by_a_write_that_looked_for_none(
+    room: ArchiveRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Guarded._tried
+    begun: list[bool] = []
+
+    def late(self: Guarded, check: dict[str, Any], put: dict[str, Any]) -> Any:
+        if not begun:
+            begun.append(True)
+            assert check["Key"]["pk"]["S"] == "E#salt", "nobody was ever erased here"
+            person("erase", "--yes")
+        return write(self, check, put)
+
+    monkeypatch.setattr(Guarded, "_tried", late)
+    person("export", "--to", str(tmp_path / "anna.zip"))
+    assert begun and not room.items("Z#")
+    assert_gone(room)
+
+
+def test_an_export_writes_nothing_but_that_it_was_made(room: ArchiveRoom, tmp_path: Path) -> None:
+    before = {(item["pk"], item["sk"]) for item in room.items()}
+    person("export", "--to", str(tmp_path / "anna.zip"))
+    made = [item for item in room.items() if (item["pk"], item["sk"]) not in before]
+    assert [(item["pk"], item["action"]) for item in made] == [
+        (keys.conversation_pk(party.conv), "export")
+        for party in sorted((ANNA, PHONE), key=lambda each: keys.conversation_pk(each.conv))
+    ]
 
 
 def test_who_writes_again_after_an_erasure_has_exports_on_record(room: ArchiveRoom, tmp_path: Path) -> None:
