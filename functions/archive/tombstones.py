@@ -97,6 +97,7 @@ class Tombstones:
         self.bucket = bucket
         self._random_salt = random_salt
         self._salt: str | None = None
+        self._looked = False
 
     @property
     def salt(self) -> str:
@@ -121,11 +122,14 @@ class Tombstones:
         """What is kept of a conversation's key: 32 hex digits."""
         return blake2b(conv.encode(), key=bytes.fromhex(self.salt), digest_size=16).hexdigest()
 
-    def key_of(self, conv: str) -> tuple[str, str]:
+    def key_of(self, conv: str, *, afresh: bool = False) -> tuple[str, str]:
         """pk and sk of the conversation's tombstone, whether there is one or not. The salt's, as long as there is none: then nobody is
-        erased, and whoever begins to erase writes the salt first.
+        erased, and whoever begins to erase writes the salt first. That there is none is remembered, unless it is to be looked up `afresh`.
         """
-        return _SALT if self.known_salt() is None else (_TOMBSTONES, self.hash_of(conv))
+        if self._salt is None and (afresh or not self._looked):
+            self.known_salt()
+            self._looked = True
+        return _SALT if self._salt is None else (_TOMBSTONES, self.hash_of(conv))
 
     def erased_at(self, conv: str) -> datetime | None:
         """Until when what came from a conversation was erased; None when it never was."""

@@ -24,10 +24,12 @@ class ErasedMeanwhile(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
-    """`tombstone` says where a conversation's would stand, as long as there can be none something that an erasure writes before it."""
+    """`tombstone` says where a conversation's would stand; as long as there can be none, where something does that an erasure writes before
+    it. With `afresh` what it remembers does not count.
+    """
 
     table: Table
-    tombstone: Callable[[str], tuple[str, str]]
+    tombstone: Callable[..., tuple[str, str]]
 
     def put(self, conv: str, item: Item, *, received_at: datetime, condition: str, **given: Any) -> None:
         """Write an item of a conversation that says something received then. `ConditionFailed` with what stands there instead,
@@ -41,7 +43,7 @@ class Guarded:
             if reasons is None:
                 return
             if reasons[0].get("Code") == "ConditionalCheckFailed":
-                if self.tombstone(conv) == place:
+                if self.tombstone(conv, afresh=True) == place:
                     raise ErasedMeanwhile(conv)
                 continue  # the first erasure of all began: now there are tombstones to look for
             if reasons[1].get("Code") == "ConditionalCheckFailed":

@@ -276,6 +276,22 @@ def test_an_erasure_that_is_the_first_of_all_is_seen_by_a_write_that_looked_for_
     assert_gone(room)
 
 
+def test_that_nobody_was_ever_erased_is_looked_up_once_however_much_is_unmasked(room: ArchiveRoom) -> None:
+    looked: list[str] = []
+    call = BaseClient._make_api_call
+
+    def noted(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if "E#salt" in json.dumps(arguments.get("Key", "")) and operation == "GetItem":
+            looked.append(operation)
+        return call(self, operation, arguments)
+
+    words = ("search", "--last-days", "30", "--json", "--unmask", "case 7", "--vault-key", room.vault_key)  # type: ignore[attr-defined]
+    with mock.patch.object(BaseClient, "_make_api_call", noted):
+        outcome = runner.invoke(app, words)
+    assert outcome.exit_code == 0 and len(room.items("Z#")) == 6
+    assert len(looked) == 1
+
+
 def test_an_export_writes_nothing_but_that_it_was_made(room: ArchiveRoom, tmp_path: Path) -> None:
     before = {(item["pk"], item["sk"]) for item in room.items()}
     person("export", "--to", str(tmp_path / "anna.zip"))
