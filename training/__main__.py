@@ -1,7 +1,4 @@
-"""`python -m training weights` makes the shipped weights from what is authored here, `… evaluate` measures them.
-
-`… vectors` shows the authored messages to two sentence encoders; what these make of them is kept, and weights are made without them.
-"""
+"""`python -m training weights` makes the shipped weights from what is authored here, `… evaluate` measures them."""
 
 from __future__ import annotations
 
@@ -11,17 +8,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from functions.classify.advice.sentences import EncoderInvalid, Sentences
 from functions.classify.model.opinion import Model
 from functions.classify.model.shelf import SHIPPED
 from functions.classify.model.weights import read_weights, weights_hash
-from functions.common.masking import mask
 from training import licensed
 from training.corpus import ConceptsInvalid, library
+from training.misspelt import with_misspelt
 from training.seed import FOLDER, Example, SeedInvalid, read_folder
 from training.shipping import weights_of
 from training.splits import by_style, folds
-from training.vectors import FILE, Encoder, VectorsInvalid, vectors_file
 
 
 def main(arguments: list[str]) -> int:
@@ -32,19 +27,14 @@ def main(arguments: list[str]) -> int:
     weights.add_argument("--out", type=Path, default=SHIPPED)
     weights.add_argument("--seed", type=Path, default=FOLDER)
     weights.add_argument("--licensed", action="store_true", help="also learn from the licensed sets, where they are there")
-    vectors = commands.add_parser("vectors", help="write anew what two sentence encoders make of the authored messages")
-    vectors.add_argument("--chinese", type=Path, required=True, help="a folder with model.onnx and tokenizer.json")
-    vectors.add_argument("--other", type=Path, required=True, help="the same, for messages without Chinese characters")
     evaluation = commands.add_parser("evaluate", help="how right the shipped weights are")
     evaluation.add_argument("--out", type=Path, help="also write the tables here")
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "evaluate":
             return evaluate(asked.out)
-        if asked.command == "vectors":
-            return make_vectors(asked.chinese, asked.other)
         return make_weights(asked.out, asked.seed, with_licensed=asked.licensed)
-    except (SeedInvalid, ConceptsInvalid, VectorsInvalid, EncoderInvalid) as problem:
+    except (SeedInvalid, ConceptsInvalid) as problem:
         print(f"training: {problem}", file=sys.stderr)
         return 1
 
@@ -63,35 +53,21 @@ def make_weights(out: Path, seed: Path, *, with_licensed: bool) -> int:
         examples += found
         sources[f"{source.notice} ({source.licence})"] = len(found)
     known = library()
-    sources["encoders"] = list(known.vectors.encoders)
-    document = weights_of(known.rows(examples), folds(examples, by_style), known, made_of=sources)
+    learnt = list(with_misspelt(examples))
+    sources["misspelt"] = len(learnt) - len(examples)
+    document = weights_of(known.rows(learnt), folds(learnt, by_style), known, made_of=sources)
     out.write_bytes(document)
     print(_about(examples), f"{out.name}: {len(document) // 1024} KB, {weights_hash(document)}", sep="\n")
     return 0
 
 
-def make_vectors(chinese: Path, other: Path) -> int:
-    """Show every authored message to its encoder, as an adviser would see it, and keep what it makes of them; a few minutes."""
-    encoders = [Sentences(folder) for folder in (chinese, other)]
-    hashes = [encoder.hashes["model.onnx"] for encoder in encoders]
-    texts = (example.text for example in read_folder())
-    document = vectors_file(texts, _masking(encoders[0]), _masking(encoders[1]), hashes)
-    FILE.write_bytes(document)
-    print(f"{FILE.name}: {len(document) // 1024} KB, by encoders {', '.join(hashed[:12] for hashed in hashes)}")
-    return 0
-
-
-def _masking(encoder: Sentences) -> Encoder:
-    return lambda text: encoder.vector(mask(text).text)
-
-
 def evaluate(out: Path | None) -> int:
-    """Print the tables of docs/accuracy.md; an hour of one core."""
+    """Print the tables of docs/accuracy.md; an hour and a half of one core."""
     from training.evaluation import HELD_OUT, document, report
     from training.worth import of_others, of_trades
 
     known, shipped = library(), SHIPPED.read_bytes()
-    authored = known.rows(read_folder())
+    authored = known.rows(with_misspelt(read_folder()))
     tables = report(authored, known.rows(read_folder(HELD_OUT)), known, Model(read_weights(shipped)))
     tables["What 200 corrections are worth"] = of_trades(authored, known)
     tables["What 200 corrections are worth to merchants unlike the authored ones"] = of_others(authored, known, shipped)

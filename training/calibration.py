@@ -16,8 +16,8 @@ from training.seed import Example
 # How often what is said of an axis must be right, for the axis not to be called uncertain.
 RIGHT = {"business": 0.85, "sentiment": 0.9, "urgency": 0.95, "spam": 0.98, "content": 0.75}
 FLAGGED_ENQUIRIES = 0.02
-# What is no likelier than this is no risk: the authored messages hold far more of what looks like one than an inbox does.
-UNLIKELY = 0.15
+# What is no likelier than this is no risk: not measured, but decided, for whose work it is to look.
+UNLIKELY = 0.1
 _STEPS = np.linspace(0.05, 0.95, 91)
 _BESIDE = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
 _FAVOURS = np.exp(np.linspace(-1.0, 1.0, 21))
@@ -137,7 +137,8 @@ def _choose_bars(made: Calibration, margins: np.ndarray, examples: list[Example]
     for lane, name in enumerate(LANES):
         says = answers(examples, name)
         if name.startswith("risk."):
-            bars[f"say.{name}"] = max(UNLIKELY, _best(known[:, lane], says, recall_counts=2.0))
+            # A look in vain costs little beside a danger that nobody sees.
+            bars[f"say.{name}"] = max(UNLIKELY, _best(known[:, lane], says, recall_counts=3.0))
         elif axis_of(name) == "urgency":
             bars["say.urgency"] = _best(known[:, lane], says)
         elif axis_of(name) == "wants_human":

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from functions.classify.config import Rule, RulesSection
 from functions.classify.denials import taken_back
 from functions.classify.judging import claims_of, evidence
@@ -23,7 +21,6 @@ from functions.common.sections import read_section
 from infra.cli.bundle import CONFIG, read_sections
 from infra.judgement.plain import plain_text
 from training.seed import Example
-from training.vectors import Vectors, read_vectors
 
 CONCEPTS = Path(__file__).parent / "concepts.txt"
 
@@ -34,27 +31,22 @@ class ConceptsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A labelled message, what rules and model see of it, which rules fired on its text alone, and the flags that these take back.
-
-    `vector` is what a sentence encoder made of it, where it is one of the authored messages that were shown to one.
-    """
+    """A labelled message, what rules and model see of it, which rules fired on its text alone, and the flags that these take back."""
 
     example: Example
     reading: Reading
     rules: tuple[str, ...]
     features: Features
     denied: frozenset[str] = frozenset()
-    vector: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Library:
-    """What does not depend on the messages: the rules in force, the lists of words, and vectors of texts that an encoder has read."""
+    """What does not depend on the messages: the rules in force and the lists of words."""
 
     book: RuleBook
     rules: tuple[Rule, ...]
     concepts: dict[str, list[str]]
-    vectors: Vectors
 
     @property
     def found(self) -> Concepts:
@@ -69,7 +61,7 @@ class Library:
         rules = tuple(evidence(fired, noise=silent and is_noise(reading.folded.text)))
         text = view(reading)
         features = Features(ngrams(text), self.found.features(text, rules))
-        return Row(example, reading, rules, features, taken_back(fired), self.vectors.of(example.text))
+        return Row(example, reading, rules, features, taken_back(fired))
 
     def rows(self, examples: Iterable[Example]) -> list[Row]:
         """Messages read."""
@@ -81,7 +73,7 @@ def library(directory: Path = CONFIG) -> Library:
     section = read_sections(directory)["rules"]
     rules = tuple(read_section(RulesSection, "rules", section).rules)
     concepts = read_concepts(CONCEPTS.read_text(encoding="utf-8").splitlines())
-    return Library(read_rules(section), rules, concepts, read_vectors())
+    return Library(read_rules(section), rules, concepts)
 
 
 def read_concepts(lines: Iterable[str]) -> dict[str, list[str]]:

@@ -1,8 +1,8 @@
 """What a merchant's corrections teach: an addition to the model's logits, axis by axis, as strong as corrections kept back bear out.
 
 Beside tens of thousands of authored messages a few hundred corrections would change nothing, and counted many times over they would
-only be learnt by heart. So what the model says stands, and regressions of the corrections' own start from it, over the same n-grams,
-their company and the concepts: a correction tells something of words that the authored messages show to stand where its words stand.
+only be learnt by heart. So what the model says stands, and regressions of the corrections' own start from it, over the same n-grams and
+concepts: a correction tells something of words that the lists hold to mean the same as its words.
 How strong they are is chosen axis by axis on corrections left out; an axis on which they do not clearly help there stays as it was.
 All is linear, so additions go into the weights of the file: reading a message is as it was.
 """
@@ -27,13 +27,13 @@ from infra.judgement.figures import AXES, values_of
 from training.additions import Addition, Cases, learn, surprise
 from training.calibration import lanes_of, truth
 from training.corpus import Library, Row
-from training.heads import LEAST, company_of, matrix, rarity_of
+from training.heads import LEAST, matrix, rarity_of
 from training.labels import LANES
 from training.neighbours import together
 from training.shipping import dumped
 
 # By kind how much of the likeness of two messages it makes up.
-SHARES = {"ngrams": 3.0, "concepts": 1.0, "company": 3.0}
+SHARES = {"ngrams": 3.0, "concepts": 1.0}
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # An axis is changed if what is gained on corrections left out is more than so many standard errors, and if so many say something else
 # than rules and model did.
@@ -49,15 +49,13 @@ _FOLDS = 5
 class Ground:
     """What additions build on: a file of weights, and of the messages that it was made of what they say of n-grams.
 
-    `keys` and `weights` (`float[keys, lanes]`) by kind of features; `rarity` and `company` by n-gram. `mean`: of messages' company.
+    `keys` and `weights` (`float[keys, lanes]`) by kind of features; `rarity` by n-gram.
     """
 
     weights: Weights
     keys: dict[str, list[int]]
     lanes: dict[str, np.ndarray]
     rarity: np.ndarray
-    company: np.ndarray
-    mean: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,11 @@ def ground_of(document: bytes, rows: Sequence[Row]) -> Ground:
     known = {kind: [int(key) for key in keys[of]] for kind, of in places.items()}
     texts = matrix(rows, "ngrams", known["ngrams"])
     rarity = rarity_of(texts)
-    weighed = texts @ sp.diags(rarity)
-    company = company_of(weighed, rows)
     return Ground(
         weights,
         known,
         {kind: table[of] * np.array(scales[kind]) for kind, of in places.items()},
         rarity,
-        company,
-        np.asarray((weighed @ company).mean(axis=0)),
     )
 
 
@@ -119,8 +113,7 @@ def _grown(ground: Ground, corrected: Sequence[Row]) -> Ground:
     more = len(keys["ngrams"]) - len(ground.rarity)
     # As rare as anything is among the authored messages.
     rarity = np.concatenate([ground.rarity, np.full(more, ground.rarity.max(initial=1.0))])
-    company = np.vstack([ground.company, np.zeros((more, ground.company.shape[1]))])
-    return Ground(ground.weights, keys, lanes, rarity, company, ground.mean)
+    return Ground(ground.weights, keys, lanes, rarity)
 
 
 class _Space:
@@ -134,8 +127,7 @@ class _Space:
         self.slopes = np.array(header["slopes"])
         self.logits = margins * self.slopes + np.array(header["offsets"])
         weighed = ngrams @ sp.diags(ground.rarity)
-        company = sp.csr_matrix(np.asarray(weighed @ ground.company) - ground.mean)
-        self._kinds = {"ngrams": weighed, "concepts": concepts, "company": company}
+        self._kinds = {"ngrams": weighed, "concepts": concepts}
         squares = {
             kind: max(float(points.multiply(points).sum() / points.shape[0]), 1e-9) for kind, points in self._kinds.items()
         }
@@ -155,10 +147,9 @@ class _Space:
         slopes = np.where(np.abs(self.slopes[lanes]) > 1e-6, self.slopes[lanes], 1.0)
         points = np.sqrt(strength) * (self._back @ made.weights) / slopes
         of = {kind: share * (self._kinds[kind].T @ points) for kind, share in self._shares.items()}
-        words = self.ground.rarity[:, None] * (of["ngrams"] + self.ground.company @ of["company"])
-        self.lanes["ngrams"][:, lanes] += words
+        self.lanes["ngrams"][:, lanes] += self.ground.rarity[:, None] * of["ngrams"]
         self.lanes["concepts"][:, lanes] += of["concepts"]
-        self.bias[lanes] += made.bias / slopes - self.ground.mean @ of["company"]
+        self.bias[lanes] += made.bias / slopes
 
     def document(self, corrections: int, strengths: dict[str, float]) -> bytes:
         """The file of weights."""

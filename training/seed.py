@@ -37,7 +37,8 @@ class SeedInvalid(Exception):
 class Example:
     """A labelled message. `industry` and `style` (one imagined author's) are what an evaluation leaves out; `where` is file:line.
 
-    `axes` names what the source says something about; on other axes nothing is learnt from it.
+    `axes` names what the source says something about; on other axes nothing is learnt from it. `misspelt`: another example with
+    wrong characters, to learn from and not to measure by.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Example:
     style: str = ""
     where: str = ""
     axes: frozenset[str] = EVERY_AXIS
+    misspelt: bool = False
 
 
 def read_folder(folder: Path = FOLDER) -> list[Example]:

@@ -15,6 +15,7 @@ from training.calibration import Calibration, calibrate
 from training.corpus import Library, Row
 from training.heads import FEATURES, KINDS, Heads, fit, out_of_fold
 from training.labels import LANES, says
+from training.mixing import Shares, mixed, shares_of
 from training.seed import EVERY_AXIS
 
 # A rule may speak over the model's head where it was right this often, and often enough for that to be more than luck.
@@ -31,23 +32,14 @@ def weights_of(
 ) -> bytes:
     """A file of weights made of all these messages, calibrated on each as its fold was left out."""
     margins, _ = out_of_fold(rows, folds)
-    even = evened(margins)
-    # What says nothing of most axes has nothing to say of bars.
-    whole = [place for place, row in enumerate(rows) if row.example.axes == EVERY_AXIS]
-    calibration = calibrate(added(margins, even)[whole], [rows[place].example for place in whole])
-    return packed(fit(rows), even, calibration, library, trusted(rows, library), made_of=made_of)
-
-
-def evened(margins: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What each lane's margins are multiplied by, for every kind to have an equal say; a kind that says nothing has none."""
-    spread = {kind: of_kind.std(axis=0) for kind, of_kind in margins.items()}
-    return {kind: np.where(of_kind > 1e-6, 1 / np.maximum(of_kind, 1e-6), 0.0) for kind, of_kind in spread.items()}
-
-
-def added(margins: dict[str, np.ndarray], even: dict[str, np.ndarray]) -> np.ndarray:
-    """The margins of all kinds as one."""
-    total: np.ndarray = sum(margins[kind] * even[kind] for kind in KINDS)
-    return total
+    # What says nothing of most axes has nothing to say of bars, nor what nobody wrote.
+    whole = [place for place, row in enumerate(rows) if row.example.axes == EVERY_AXIS and not row.example.misspelt]
+    examples = [rows[place].example for place in whole]
+    unseen = {kind: of_kind[whole] for kind, of_kind in margins.items()}
+    shares = shares_of(unseen, examples)
+    calibration = calibrate(mixed(unseen, shares), examples)
+    written = [row for row in rows if not row.example.misspelt]
+    return packed(fit(rows), shares, calibration, library, trusted(written, library), made_of=made_of)
 
 
 def trusted(rows: Sequence[Row], library: Library) -> dict[str, list[str]]:
@@ -70,7 +62,7 @@ def trusted(rows: Sequence[Row], library: Library) -> dict[str, list[str]]:
 
 def packed(
     heads: Heads,
-    even: dict[str, np.ndarray],
+    shares: Shares,
     calibration: Calibration,
     library: Library,
     rules: dict[str, list[str]],
@@ -89,10 +81,13 @@ def packed(
         "made_of": made_of,
     }
     lanes = {
-        features: (heads[features].keys, sum(heads[kind].weights * even[kind] for kind in KINDS if FEATURES[kind] == features))
+        features: (
+            heads[features].keys,
+            sum(heads[kind].weights * shares[kind] for kind in KINDS if FEATURES[kind] == features),
+        )
         for features in dict.fromkeys(FEATURES.values())
     }
-    return dumped(header, sum(heads[kind].bias * even[kind] for kind in KINDS), lanes)
+    return dumped(header, sum(heads[kind].bias * shares[kind] for kind in KINDS), lanes)
 
 
 def dumped(header: dict[str, Any], bias: Any, lanes: dict[str, tuple[list[int], Any]]) -> bytes:

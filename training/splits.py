@@ -28,10 +28,17 @@ def by_itself(example: Example) -> str:
 
 
 def folds(examples: Sequence[Example], group: Group, count: int = FOLDS) -> list[int]:
-    """A fold for each example: a group is in one fold, and folds are about of one size."""
+    """A fold for each example: a group is in one fold, and folds are about of one size; a misspelt one is where what it was made of is."""
+    written = [example for example in examples if not example.misspelt]
     sizes = [0] * count
     fold_of: dict[str, int] = {}
-    for name, size in sorted(Counter(map(group, examples)).items(), key=lambda entry: (-entry[1], entry[0])):
+    for name, size in sorted(Counter(map(group, written)).items(), key=lambda entry: (-entry[1], entry[0])):
         fold_of[name] = min(range(count), key=lambda fold: (sizes[fold], fold))
         sizes[fold_of[name]] += size
-    return together([fold_of[group(example)] for example in examples], [example.text for example in examples])
+    settled = together([fold_of[group(example)] for example in written], [example.text for example in written])
+    place, found = -1, []
+    for example in examples:
+        # Each stands right behind its own.
+        place += not example.misspelt
+        found.append(settled[place])
+    return found

@@ -74,7 +74,7 @@ def of_trades(rows: Sequence[Row], library: Library) -> str:
     """Three trades, each left out of the authored messages."""
     found = {}
     for trade, industries in TRADES.items():
-        own = [row for row in rows if row.example.industry in industries]
+        own = [row for row in rows if row.example.industry in industries and not row.example.misspelt]
         others = [row for row in rows if row.example.industry not in industries]
         document = weights_of(others, folds([row.example for row in others], by_style), library, made_of={})
         found[trade] = worth(

@@ -10,13 +10,14 @@ from functions.classify.denials import taken_back
 from functions.classify.labels import FLAGS, Claim, resolve
 from functions.classify.model.opinion import Model, Opinion
 from functions.classify.model.scoring import view
-from functions.classify.noise import is_noise
+from functions.classify.noise import is_noise, is_number
 from functions.classify.reading import Reading
 from functions.classify.rules import Examination, Fired, RuleBook
 from functions.classify.weighing import believed, is_hint, standing, unsure, weighed
 from functions.common.judgement import Firing, Judgement, Span
 
 NOISE_RULE = "noise"
+NUMBER_RULE = "number"
 NOISE_SCORE = 0.8
 
 # Asked with an opinion and the axes on which nobody is sure: the opinion with the advice taken, and who gave it.
@@ -116,11 +117,15 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_o
     """Judge one message, by the rules alone where there is no model; `second_opinion` is asked about what is uncertain."""
     examination = book.examine(reading)
     fired = examination.first()
-    claims, noise = Claims(model, reading), _is_noise(fired, reading)
+    claims = Claims(model, reading)
+    noise, number = _is_noise(fired, reading), is_number(reading.folded.text)
     for rule in fired:
         claims.hear(rule.rule.name, claims_of(rule.rule.then))
     if noise:
         claims.hear(NOISE_RULE, [Claim("spam", "noise", NOISE_SCORE)])
+    if number:
+        # The model, which knows the length of numbers and not their value, takes some for noise.
+        claims.hear(NUMBER_RULE, [Claim("spam", "none", NOISE_SCORE)])
     claims.ask(evidence(fired, noise=noise))
     if second_opinion:
         claims.consult(second_opinion)
@@ -134,8 +139,9 @@ def judge(book: RuleBook, reading: Reading, model: Model | None = None, second_o
     fired += later
     changed = claims.count() > heard or claims.take_back(fired) != denied
     firings = [book.firing(rule, reading) for rule in fired]
-    if noise:
-        firings.append(Firing(rule=NOISE_RULE, version=book.version, spans=(Span(start=0, end=reading.folded.length),)))
+    whole = (Span(start=0, end=reading.folded.length),)
+    built_in = [NOISE_RULE] * noise + [NUMBER_RULE] * number
+    firings += [Firing(rule=name, version=book.version, spans=whole) for name in built_in]
     all_firings = (*firings, *claims.advice)
     judgement = claims.settled(all_firings) if changed else replace(so_far, firings=all_firings)
     return Verdict(judgement, _consequences(fired, _overreaching(fired, examination, judgement)))

@@ -19,6 +19,10 @@ _PUNCTUATION_RUN = 4
 _SHORTEST_MASH = 6
 _LATIN = re.compile(r"[a-z]+")
 _LAUGHTER = re.compile(r"a?(?:ha|he|hi|ja|lo|xi)+[hl]?|hm+|mm+|z{1,5}|pf+|sh+|br+|o+h*|a+h+|w+o+w+")
+# A number that somebody reads off has so many digits, so many that differ, and does not go round in a circle as a thumb's does.
+_DIGITS, _DIGITS_APART = range(4, 41), 3
+_CIRCLE = re.compile(r"(\d{1,4}?)\1{2,}\d{0,3}")
+_BESIDE_NUMBERS = frozenset("+#№")
 _PERIODIC = re.compile(r"([a-z]{1,4}?)\1{2,}[a-z]{0,3}")
 _VOWELS = frozenset("aeiouy")
 # Four keys in a row, where no word has them.
@@ -43,6 +47,19 @@ def is_noise(text: str) -> bool:
     if len(letters) >= _REPEATED and len(set(letters)) == 1 and not _LAUGHTER.fullmatch("".join(letters)):
         return letters[0].isascii() or letters[0] in _SOUNDS
     return all(map(_is_mash, text.split()))
+
+
+def is_number(text: str) -> bool:
+    """Whether a folded text is a number and nothing else but marks, such as somebody reads off an order."""
+    marks = [character for character in text if not character.isspace()]
+    digits = "".join(filter(str.isdecimal, marks))
+    if len(digits) not in _DIGITS or len(set(digits)) < _DIGITS_APART or _CIRCLE.fullmatch(digits):
+        return False
+    return all(map(_may_stand_in_number, marks))
+
+
+def _may_stand_in_number(mark: str) -> bool:
+    return mark.isdecimal() or mark in _BESIDE_NUMBERS or unicodedata.category(mark).startswith("P")
 
 
 def _is_run(marks: list[str]) -> bool:

@@ -81,10 +81,11 @@ def _weights(corrected: list[Example], directory: Path, *, anyway: bool, as_json
     from infra.cli.weights import keep
     from training.corpus import library
     from training.corrections import refit
+    from training.misspelt import with_misspelt
     from training.seed import read_folder
 
     known = library(directory)
-    made = refit(known.rows(read_folder()), known.rows(corrected), known, SHIPPED.read_bytes())
+    made = refit(known.rows(with_misspelt(read_folder())), known.rows(corrected), known, SHIPPED.read_bytes())
     path = keep(made.document, directory) if made.better or anyway else None
     result = {"corrections": len(corrected), "kept_back": made.kept_back, "before": made.before, "after": made.after}
     say(result | {"written": path and path.name}, _figures(made, len(corrected), path), as_json=as_json)

@@ -181,7 +181,7 @@ MORNING_POST: tuple[Letter, ...] = (
     sms("+14155550101", "Hi, what time do you open on Saturday?", "1", answered("keyword", "frontdesk", "idle", language="en")),
     sms(
         "+14155550102",
-        "My order arrived broken and nobody answers my emails. Terrible service, I want my money back!",
+        "My parcel arrived crushed and nobody answers my emails. Terrible service, I want my money back!",
         "2",
         answered(
             "keyword",

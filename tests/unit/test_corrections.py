@@ -15,12 +15,14 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed (requiremen
 from typer.testing import CliRunner
 
 from functions.classify.model.opinion import Model
+from functions.classify.model.scoring import Scorer
 from functions.classify.model.weights import read_weights
 from infra.cli.app import app
 from infra.judgement.figures import AXES
 from training import additions, corrections, lessons, worth
 from training.additions import Addition, Cases, learn
 from training.attacks import ATTACKS
+from training.calibration import lanes_of, shares
 from training.corpus import Row, library
 from training.corrections import CorrectionsInvalid, enough, figures, read_corrections, refit
 from training.evaluation import headline, interval, pairs_of
@@ -143,13 +145,23 @@ def test_of_very_many_corrections_the_directions_are_bounded(
     assert max(widths) == 6
 
 
-def test_labels_that_follow_nothing_change_nothing(few_weights: bytes) -> None:
-    """Each half of the messages is said to be what a coin said: there is nothing to learn, whatever the strength."""
-    chance = np.random.default_rng(3)
-    rows = LIBRARY.rows(
-        replace(row.example, business=str(chance.choice(AXES["business"])), axes=frozenset({"business"})) for row in FEW[:120]
-    )
-    assert taught(ground_of(few_weights, FEW), rows, LIBRARY).strengths == {}
+def test_labels_that_are_as_likely_as_the_model_says_teach_next_to_nothing(few_weights: bytes) -> None:
+    """Whatever they are wrong about is chance. Of seven strengths one may look right by luck; it is a weak one, and seldom."""
+    found = [taught(ground_of(few_weights, FEW), as_told(few_weights, seed), LIBRARY).strengths for seed in range(8)]
+    assert sum(map(bool, found)) <= 3, found
+    assert max((strength for each in found for strength in each.values()), default=0) <= 1, found
+
+
+def as_told(document: bytes, seed: int) -> list[Row]:
+    """Messages with what a die said of their business, each side as likely as the model holds it to be."""
+    chance, weights, lanes = np.random.default_rng(seed), read_weights(document), lanes_of("business")
+    scorer = Scorer(weights)
+    said = np.array([scorer.margins(row.features) for row in FEW[:120]]) * weights.header["slopes"] + weights.header["offsets"]
+    drawn = [chance.choice(AXES["business"], p=likely) for likely in shares(said[:, lanes])]
+    return [
+        replace(row, example=replace(row.example, business=str(value), axes=frozenset({"business"})))
+        for row, value in zip(FEW, drawn, strict=False)
+    ]
 
 
 def test_that_people_correct_only_what_is_wrong_is_not_learnt() -> None:

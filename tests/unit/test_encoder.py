@@ -29,7 +29,7 @@ from functions.classify.advice.wiring import panels
 from functions.classify.model.weights import dump_weights
 from functions.classify.settings import Settings
 from infra.cli.app import app
-from tests.unit.test_advice import SETTINGS, UNSURE, advised
+from tests.unit.test_advice import SETTINGS, advised, unsure
 from tests.unit.test_classify_service import Room, inbound
 from tests.unit.test_queues import QuietTelemetry
 from training import seed
@@ -107,11 +107,11 @@ def still() -> float:
 
 def test_what_is_uncertain_is_taken_over_and_what_is_certain_is_not(folder: Path) -> None:
     offline = Room()
-    offline(inbound(UNSURE))
+    offline(inbound(unsure()))
     (before,) = offline.store.judged.values()
     assert before.judgement.uncertain == ("content",)
     adviser = read_encoder(folder, still)
-    after = advised(Room(), adviser, UNSURE)  # type: ignore[arg-type]
+    after = advised(Room(), adviser, unsure())  # type: ignore[arg-type]
     assert (after.judgement.content, after.judgement.uncertain) == (("product",), ())
     assert after.judgement.scores["content.product"] == 0.99
     assert (after.judgement.business, after.judgement.sentiment) == (before.judgement.business, before.judgement.sentiment)
@@ -123,16 +123,16 @@ def test_of_an_axis_on_which_it_is_not_sure_itself_it_says_nothing(folder: Path)
     answer = read_encoder(folder, still).answer("那个东西")
     assert "content" not in answer.values and answer.values["spam"] == ("none",)
     offline = Room()
-    offline(inbound(UNSURE))
-    after = advised(Room(), read_encoder(folder, still), UNSURE)  # type: ignore[arg-type]
+    offline(inbound(unsure()))
+    after = advised(Room(), read_encoder(folder, still), unsure())  # type: ignore[arg-type]
     assert after == next(iter(offline.store.judged.values()))
 
 
 def test_an_answer_that_took_too_long_is_not_used_and_the_encoder_rests(folder: Path) -> None:
     offline, room = Room(), Room()
-    offline(inbound(UNSURE))
+    offline(inbound(unsure()))
     slow = read_encoder(folder, ticking(0.0, SECONDS + 0.1))
-    assert advised(room, slow, UNSURE) == next(iter(offline.store.judged.values()))  # type: ignore[arg-type]
+    assert advised(room, slow, unsure()) == next(iter(offline.store.judged.values()))  # type: ignore[arg-type]
     assert ("not_advised", {"adviser": "encoder", "fault": "AnswerLate"}) in room.telemetry.lines
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.classify.language import detect, of_locale
-from functions.classify.noise import is_noise
+from functions.classify.noise import is_noise, is_number
 from functions.common.folding import fold, fold_keyword
 from functions.common.judgement import Span
 from functions.common.traditional import SIMPLIFIED
@@ -147,6 +147,35 @@ def test_noise(text: str) -> None:
 )
 def test_not_noise(text: str) -> None:
     assert not is_noise(fold(text).text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["8842913", "20260000113", "#10-44712", "5512-8830-19", " 7741 0923 ", "12345", "4471", "8842913.", "8842913,", "(8842913)",
+     "+8842913", "8842913?", "20262026", "95588", "№ 301144"],
+)  # fmt: skip
+def test_a_number_alone(text: str) -> None:
+    assert is_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1212121212",
+        "77777",
+        "8000000",
+        "12321232123212",
+        "456456456456",
+        "447",
+        "qh20261124",
+        "",
+        "0123" * 11,
+        "8842913 \ue001",
+        "12😂34",
+    ],
+)
+def test_no_number_alone(text: str) -> None:
+    assert not is_number(text)
 
 
 # --- what is closed up, and traditional characters -------------------------------------------------------------------

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (requirements/training.txt)")
 
 import numpy as np
+import scipy.sparse as sp
 
-from functions.classify.model.ngrams import WORDS
 from functions.classify.model.opinion import Model
 from functions.classify.model.scoring import Scorer
 from functions.classify.model.weights import read_weights
-from training import licensed
+from training import heads, licensed
 from training.calibration import Calibration
 from training.corpus import Row, library
-from training.heads import KINDS, fit
+from training.evaluation import left_out
+from training.heads import KINDS, fit, ratios
 from training.labels import LANES
+from training.misspelt import misspelt, with_misspelt
+from training.mixing import mixed, shares_of
 from training.neighbours import pairs
 from training.seed import Example, read_folder
-from training.shipping import added, packed, weights_of
-from training.splits import by_industry, by_style, folds
-from training.vectors import DIRECTIONS, VectorsInvalid, is_chinese, read_vectors, vectors_file
+from training.shipping import packed, weights_of
+from training.splits import by_industry, by_itself, by_style, folds
 
 EXAMPLES = read_folder()
 LIBRARY = library()
@@ -46,7 +47,7 @@ def test_little_is_lost_by_whole_numbers() -> None:
     heads, one = fit(rows), {kind: np.ones(len(LANES)) for kind in KINDS}
     calibration = Calibration(np.ones(len(LANES)), np.zeros(len(LANES)), {}, {"say.spam": 0.5})
     scorer = Scorer(read_weights(packed(heads, one, calibration, LIBRARY, {}, made_of={})))
-    exact = added({kind: heads[kind].margins(rows, kind) for kind in KINDS}, one)
+    exact = mixed({kind: heads[kind].margins(rows, kind) for kind in KINDS}, one)
     whole = np.array([scorer.margins(row.features) for row in rows])
     assert np.abs(whole - exact).max() < 0.1 * np.abs(exact).max()
     business = [lane for lane, name in enumerate(LANES) if name.startswith("business.")]
@@ -79,74 +80,68 @@ def test_licensed_sets_say_something_of_some_axes_only(tmp_path: Path) -> None:
     assert (found.business, found.content, found.axes) == ("after_sales", ("refund",), frozenset({"business", "content"}))
 
 
-def spelt(text: str) -> np.ndarray:
-    """A vector that is near another one where their texts share letters."""
-    vector = np.zeros(200)
-    for letter in text:
-        vector[ord(letter) % len(vector)] += 1
-    return vector / np.linalg.norm(vector)
+def test_what_stands_where_the_answer_is_yes_weighs_for_it() -> None:
+    texts = sp.csr_matrix(np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 1, 1]], float))
+    found = ratios(texts, np.array([True, True, False, False]))
+    assert found[0] == -found[2] > 0 == found[1]
 
 
-def test_a_vector_is_near_what_its_encoder_made_and_in_the_half_of_its_language(tmp_path: Path) -> None:
-    texts = [row.example.text for row in FEW]
-    path = tmp_path / "vectors.npz"
-    path.write_bytes(vectors_file(texts, spelt, spelt, ["c" * 64, "o" * 64]))
-    assert path.read_bytes() == vectors_file(reversed(texts), spelt, spelt, ["c" * 64, "o" * 64])
-    found = read_vectors(path)
-    assert found.encoders == ("c" * 64, "o" * 64)
-    assert found.of("nobody wrote this") is None
-    kept = np.stack([found.of(text) for text in texts])
-    assert kept.shape == (len(texts), 2 * DIRECTIONS)
-    assert np.linalg.norm(kept, axis=1) == pytest.approx(1)
-    for half, chinese in ((slice(DIRECTIONS), True), (slice(DIRECTIONS, None), False)):
-        own = [place for place, row in enumerate(FEW) if is_chinese(row.example.text) == chinese]
-        assert not kept[own][:, slice(DIRECTIONS, None) if chinese else slice(DIRECTIONS)].any()
-        made = np.stack([spelt(texts[place]) for place in own])
-        made -= made.mean(axis=0)
-        made /= np.linalg.norm(made, axis=1, keepdims=True)
-        near, exact = (kept[own][:, half] @ kept[own][:, half].T).ravel(), (made @ made.T).ravel()
-        assert np.corrcoef(near, exact)[0, 1] > 0.97
+def test_a_kind_of_head_has_the_say_that_bears_out_lane_by_lane() -> None:
+    chance = np.random.default_rng(1)
+    says = np.arange(400) % 2 == 0
+    examples = [Example(text="x", business="complaint" if yes else "enquiry") for yes in says]
+    lanes = [LANES.index(name) for name in ("business.complaint", "business.enquiry")]
+    margins = {kind: chance.normal(0, 5, (400, len(LANES))) for kind in KINDS}
+    knowing = dict(zip(lanes, ("ngrams", "concepts"), strict=True))
+    for lane, kind in knowing.items():
+        yes = says if LANES[lane].endswith("complaint") else ~says
+        margins[kind][:, lane] = np.where(yes, 2, -2) + chance.normal(0, 2, 400)
+    margins["ratios"][:, lanes[0]] = 0.25
+    shares = shares_of(margins, examples)
+    for lane, knows in knowing.items():
+        had = {kind: float(shares[kind][lane] * margins[kind][:, lane].std()) for kind in KINDS}
+        assert all(abs(said) < 0.2 * had[knows] for kind, said in had.items() if kind != knows), had
+    assert shares["ratios"][lanes[0]] == 0, "it says the same of every message"
+    # No example speaks of refunds: nothing bears out anything.
+    refund = LANES.index("content.refund")
+    assert len({round(float(shares[kind][refund] * margins[kind][:, refund].std()), 9) for kind in KINDS}) == 1
 
 
-@pytest.mark.parametrize("spoilt", [b"", b"no archive", b"PK\x05\x06" + bytes(18)])
-def test_a_spoilt_file_of_vectors_is_named(tmp_path: Path, spoilt: bytes) -> None:
-    path = tmp_path / "vectors.npz"
-    path.write_bytes(spoilt)
-    with pytest.raises(VectorsInvalid, match=r"^vectors\.npz: "):
-        read_vectors(path)
+def test_every_third_message_is_learnt_with_wrong_characters_too_beside_itself() -> None:
+    learnt = list(with_misspelt(EXAMPLES))
+    again = [example for example in learnt if example.misspelt]
+    assert [example for example in learnt if not example.misspelt] == EXAMPLES
+    assert learnt == list(with_misspelt(EXAMPLES))
+    chinese = sum(example.language == "zh" for example in EXAMPLES)
+    assert 0.1 < len(again) / chinese < 0.34
+    before = {example.where: example for example in EXAMPLES}
+    for example in again:
+        own = before[example.where]
+        assert replace(example, text=own.text, misspelt=False) == own
+        assert len(example.text) == len(own.text) and example.text != own.text
+    assert misspelt("nothing sounds like this 嗯") == "nothing sounds like this 嗯"
 
 
-def test_without_vectors_there_is_no_company_and_heads_are_made_all_the_same() -> None:
-    assert read_vectors(Path("nowhere.npz")).of(FEW[0].example.text) is None
-    heads = fit([replace(row, vector=None) for row in FEW[:150]])
-    assert not heads["company"].weights.any()
-    assert heads["ngrams"].weights.any()
+@pytest.mark.parametrize("group", [by_style, by_industry, by_itself])
+def test_what_is_misspelt_is_in_the_fold_of_what_it_was_made_of(group: Callable[[Example], str]) -> None:
+    learnt = list(with_misspelt(EXAMPLES[-3000:]))
+    split = folds(learnt, group)
+    own = {example.where: fold for example, fold in zip(learnt, split, strict=True) if not example.misspelt}
+    assert any(example.misspelt for example in learnt)
+    assert all(own[example.where] == fold for example, fold in zip(learnt, split, strict=True))
+    assert [own[example.where] for example in EXAMPLES[-3000:]] == folds(EXAMPLES[-3000:], group)
 
 
-def test_a_word_that_nobody_labelled_is_worth_what_its_company_is_worth() -> None:
-    calm, angry = np.eye(2, 2 * DIRECTIONS, dtype=np.float32)
-    told = dict.fromkeys(("plum kite", "kite plum moss", "moss plum kite"), ("neutral", calm))
-    told |= dict.fromkeys(("oboe tusk", "tusk oboe fell", "fell oboe tusk"), ("negative", angry))
-    rows = [replace(row_of(text, sentiment=said), vector=vector) for text, (said, vector) in told.items()]
-    untold = frozenset({"business"})
-    rows += [replace(row_of(text, axes=untold), vector=angry) for text in ("fern quay", "fern dusk", "fern")]
-    rows += [replace(row_of(text, axes=untold), vector=calm) for text in ("lark quay", "lark dusk", "lark")]
-    heads, lane = fit(rows), LANES.index("sentiment.negative")
+def test_what_nobody_wrote_is_learnt_from_and_not_measured_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[int] = []
+    fitted = heads.fit
 
-    def worth(word: str, kind: str) -> float:
-        block = heads[kind]
-        return float(block.weights[block.keys.index(crc32(word.encode(), WORDS)), lane])
+    def fit_noted(rows: list[Row]) -> heads.Heads:
+        learnt.append(sum(row.example.misspelt for row in rows))
+        return fitted(rows)
 
-    assert worth("fern", "ngrams") == worth("lark", "ngrams") == 0
-    assert worth("fern", "company") > 0 > worth("lark", "company")
-
-
-def row_of(text: str, **labels: Any) -> Row:
-    """An English message with these labels."""
-    return LIBRARY.row(Example(text=text, language="en", **labels))
-
-
-def test_most_authored_messages_have_a_vector() -> None:
-    # Messages added since teach the other heads alone; encoders are not at hand wherever messages are added.
-    missing = sum(row.vector is None for row in LIBRARY.rows(EXAMPLES[::20]))
-    assert missing < len(EXAMPLES[::20]) / 2, "show the new messages to the encoders: python -m training vectors"
+    monkeypatch.setattr(heads, "fit", fit_noted)
+    rows = LIBRARY.rows(with_misspelt(row.example for row in FEW))
+    found = left_out(rows, LIBRARY, by_style)
+    assert len(found) == len(FEW) < len(rows)
+    assert all(learnt)

@@ -39,6 +39,8 @@ _PATTERNS = {
     "people": r"(?:\d|[一二两三四五六七八九十]) ?(?:个人|位|人|大|people|of us)",
     "trails_off": r"\.\.|…",
     "repeats": r"(.)\1\1",
+    # Four digits that differ: of an order's number, hardly of a thumb's.
+    "varied": r"(\d)(?!\1)(\d)(?!\1|\2)(\d)(?!\1|\2|\3)\d",
 }
 _MARKS = {"asks": "?", "exclaims": "!", "masked": BLANK, "tilde": "~"}
 _LENGTHS = (3, 6, 12, 25, 50, 100)

@@ -23,8 +23,10 @@ from functions.classify.reading import Reading
 
 OFFSET = 128
 _AT_ONCE = 257
-# Rows made are kept; when there are so many, all are forgotten.
-_KEPT = 50_000
+# Rows made are kept, and what has none; when there are so many, all are forgotten.
+_KEPT = 80_000
+# So many bits of a feature are searched for; those before them are looked up.
+_REST = 20
 # A signed byte plus 128 is the same byte with its highest bit turned over.
 _PLUS_OFFSET = bytes(byte ^ 0x80 for byte in range(256))
 
@@ -52,10 +54,8 @@ class Scorer:
         self._scales: tuple[list[float], list[float]] = (header["scales"]["ngrams"], header["scales"]["concepts"])
         self._concepts = Concepts(header["concepts"])
         self._rows = _Rows(weights)
-        # Half of what is in a text has no weight: a set says so at once, and takes half the memory of a table of places.
-        self._features = frozenset(self._rows.features)
-        self._format = f"<{len(self.lanes)}H"
-        self._width = 2 * len(self.lanes)
+        self._format = f"<{len(self.lanes)}H2x"
+        self._width = 2 * len(self.lanes) + 2
 
     def features(self, text: str, rules: Iterable[str]) -> Features:
         """What is in a viewed text, and which rules fired on the message."""
@@ -65,7 +65,7 @@ class Scorer:
         """One number a lane: the greater, the surer its answer is yes."""
         margins = self._bias
         for kind, scales in zip((features.ngrams, features.concepts), self._scales, strict=True):
-            known = list(map(self._rows.__getitem__, self._features & kind))
+            known = list(filter(None, map(self._rows.__getitem__, kind)))
             if known:
                 by, less = 1 / sqrt(len(known)), OFFSET * len(known)
                 sums = zip(margins, self._sums(known), scales, strict=True)
@@ -74,7 +74,8 @@ class Scorer:
 
     def weight(self, feature: int, lane: int) -> int:
         """What a feature counts for in a lane, -128…127; 0 for one that is not known."""
-        return (self._rows[feature] >> (16 * lane) & 0xFFFF) - OFFSET if feature in self._features else 0
+        row = self._rows[feature]
+        return (row >> (16 * lane) & 0xFFFF) - OFFSET if row else 0
 
     def scale(self, kind: str, lane: int) -> float:
         """What a weight of 1 is worth in a lane, of `ngrams` or `concepts`."""
@@ -96,21 +97,32 @@ class Scorer:
 
 
 class _Rows(dict[int, int]):
-    """The row of each feature that has a weight, made when it is first met."""
+    """The row of each feature, made when it is first met; 0 for one that has no weight, which no row is: each has a 1 behind its lanes.
+
+    Features are found where they stand in the file, in order: a table of places, or a set, would take more memory than all weights.
+    """
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
-        self.features = array("I", weights.keys)
+        self._features = array("I", weights.keys)
         if sys.byteorder == "big":
-            self.features.byteswap()
+            self._features.byteswap()
+        # Where features that begin alike begin: hashes are spread evenly, so little is left to search.
+        self._begin = [bisect_left(self._features, part << _REST) for part in range((1 << 32 - _REST) + 1)]
         self._bytes, self._lanes = weights.rows, len(weights.lanes)
 
     def __missing__(self, feature: int) -> int:
         if len(self) > _KEPT:
             self.clear()
-        start = bisect_left(self.features, feature) * self._lanes
-        # Its bytes spread over lanes of two bytes.
-        spread = bytearray(2 * self._lanes)
-        spread[::2] = self._bytes[start : start + self._lanes].translate(_PLUS_OFFSET)
-        row = self[feature] = int.from_bytes(spread, "little")
+        part, features, lanes = feature >> _REST, self._features, self._lanes
+        end = self._begin[part + 1]
+        place = bisect_left(features, feature, self._begin[part], end)
+        row = 0
+        if place < end and features[place] == feature:
+            # Its bytes spread over lanes of two bytes.
+            spread = bytearray(2 * lanes + 1)
+            spread[-1] = 1
+            spread[:-1:2] = self._bytes[place * lanes : (place + 1) * lanes].translate(_PLUS_OFFSET)
+            row = int.from_bytes(spread, "little")
+        self[feature] = row
         return row
