@@ -117,10 +117,13 @@ def _head(kind: str) -> LinearSVC | LogisticRegression:
     return LogisticRegression(C=STRENGTH[kind], solver="liblinear", **_SETTLED)
 
 
-def ratios(texts: sp.csr_matrix, says: np.ndarray) -> np.ndarray:
-    """By feature the logarithm of how much oftener it stands in texts that are said yes to than in the others."""
+def ratios(texts: sp.csr_matrix, says: np.ndarray, before: float = 1.0) -> np.ndarray:
+    """By feature the logarithm of how much oftener it stands in texts that are said yes to than in the others.
+
+    Each counts as if it had stood in `before` texts of either already.
+    """
     held = texts > 0
-    oftener = [np.asarray(held[which].sum(axis=0)).ravel() + 1.0 for which in (says, ~says)]
+    oftener = [np.asarray(held[which].sum(axis=0)).ravel() + before for which in (says, ~says)]
     result: np.ndarray = np.log(oftener[0] / oftener[0].sum()) - np.log(oftener[1] / oftener[1].sum())
     return result
 

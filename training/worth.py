@@ -131,7 +131,9 @@ def _halves(own: Sequence[Row], to_correct: np.ndarray, draw: int) -> tuple[list
 def _merchants(library: Library) -> Iterator[tuple[str, list[Row]]]:
     for name, source in {"a bank's customers (BANKING77)": BANKING, "a shop's customers (Bitext)": BITEXT}.items():
         yield from _merchant(name, examples(source, few=None), library)
-    yield from _merchant("guests and readers (ChnSentiCorp)", _reviews(FOLDER / f"{SETS['ChnSentiCorp']}.train.jsonl"), library)
+    yield from _merchant(
+        "guests and readers (ChnSentiCorp)", _reviews(FOLDER / f"{SETS['ChnSentiCorp'].file}.train.jsonl"), library
+    )
 
 
 def _merchant(name: str, messages: list[Example], library: Library) -> Iterator[tuple[str, list[Row]]]:
