@@ -26,6 +26,7 @@ from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
+from functions.classify.model.concepts import hashed
 from functions.classify.model.ngrams import ngrams
 from functions.classify.model.scoring import view
 from training.corpus import Library, library
@@ -138,11 +139,12 @@ def _features(text: str, shelf: Library, manner: Manner) -> set[Feature]:
         read = view(row.reading)
         clauses = _CLAUSE.findall(read) or [""]
         denied = [clause[found.end() :] for clause in clauses if (found := _NEGATION.search(clause))]
+        runs = [rest[at : at + size] for rest in denied for size in (1, 2) for at in range(len(rest) + 1 - size)]
         kinds |= {
             "concept": row.features.concepts,
             "length": {len(read) // _STEP},
             "opening": ngrams(clauses[0]),
-            "denied": {key for rest in denied for key in ngrams(rest)},
+            "denied": {hashed(run) for run in runs},
         }
     return {(kind, key) for kind, keys in kinds.items() for key in keys}
 
