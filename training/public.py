@@ -1,13 +1,14 @@
-"""The features and the arithmetic on public sets, in their own labels: what the engine can do where there is data enough.
+"""The features on public sets, in their own labels: what the engine can do where there is data enough.
 
 A linear SVM for each class over the shipped n-grams weighted by their log-count ratio (Wang and Manning 2012), each text's vector
-brought to length one class by class, all in whole numbers of one byte.
+brought to length one class by class; weights and what lengths are made of in whole numbers of one byte.
 
 Reviews are another kind of text than questions. They are of several topics, and what is praise of one is none of another (a light
 laptop, light reading): each topic, found without labels, has ratios and weights of its own beside the common ones. The shipped concepts
-count too, and how long the text is; and what it begins with, and what stands behind a negation, counts apart.
+count too, and how long the text is; and what it begins with, and what stands behind a character that mostly denies, counts apart.
 
-Trained on each set's train part and measured on its dev part. How reviews are read was chosen in folds of their train part.
+Trained on each set's train part and measured on its dev part. Strength, and what of questions counts, was chosen on dev parts; how
+reviews are read, in folds of their train part.
 """
 
 from __future__ import annotations
@@ -27,21 +28,20 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from functions.classify.model.concepts import hashed
-from functions.classify.model.ngrams import ngrams
-from functions.classify.model.scoring import view
+from functions.classify.model.ngrams import clipped, ngrams
+from functions.common.folding import fold
 from training.corpus import Library, library
 from training.heads import rarity_of, ratios
 from training.licensed import FOLDER, rows
-from training.seed import Example
 
 OUTSIDE = "oos"
 STRENGTH = 1.0
-# The directions in which texts differ most, in which topics are looked for.
+# The directions along which texts lie most, in which topics are looked for.
 _DIRECTIONS = 10
-# A text's length counts in steps of so many characters.
+# A text's length, as far as it is read, counts in steps of so many characters.
 _STEP = 20
 _CLAUSE = re.compile(r"[^,.!?;、。\s]+")
-_NEGATION = re.compile("[不没无别未]")
+_DENIAL = re.compile("[不没无别未]")
 # Of texts that belong to no class, so many are to be told.
 TOLD = 0.7
 
@@ -67,7 +67,7 @@ class Source(NamedTuple):
     manner: Manner
 
 
-# Reviews are long, and those of ChnSentiCorp are of hotels, laptops and books. Questions are short and to one company.
+# Reviews are long, and those of ChnSentiCorp are of hotels, laptops and books. The questions of the others are short.
 QUESTIONS, REVIEWS = Manner(topics=0, least=1, before=1.0, closely=False), Manner(topics=3, least=2, before=0.3, closely=True)
 SETS = {
     "BANKING77": Source("en_banking77", QUESTIONS),
@@ -133,15 +133,14 @@ def _margins(texts: list[str], labels: list[str], known: list[str], asked: list[
 
 
 def _features(text: str, shelf: Library, manner: Manner) -> set[Feature]:
-    row = shelf.row(Example(text=text))
-    kinds = {"ngram": row.features.ngrams}
+    read = clipped(fold(text).text)
+    kinds = {"ngram": ngrams(read)}
     if manner.closely:
-        read = view(row.reading)
         clauses = _CLAUSE.findall(read) or [""]
-        denied = [clause[found.end() :] for clause in clauses if (found := _NEGATION.search(clause))]
+        denied = [clause[found.end() :] for clause in clauses if (found := _DENIAL.search(clause))]
         runs = [rest[at : at + size] for rest in denied for size in (1, 2) for at in range(len(rest) + 1 - size)]
         kinds |= {
-            "concept": row.features.concepts,
+            "concept": shelf.found.features(read, ()),
             "length": {len(read) // _STEP},
             "opening": ngrams(clauses[0]),
             "denied": {hashed(run) for run in runs},
@@ -150,10 +149,14 @@ def _features(text: str, shelf: Library, manner: Manner) -> set[Feature]:
 
 
 def _topics(trained: sp.csr_matrix, tested: sp.csr_matrix, topics: int) -> Groups:
-    """Of each topic which texts are of it, of those trained on and of those asked about."""
+    """Of each topic which texts are of it, of those trained on and of those asked about.
+
+    scikit-learn's errors where the texts trained on are fewer than the topics, or fewer of them differ.
+    """
     if not topics:
         return []
-    known, asked = (normalize(texts @ sp.diags(rarity_of(trained))) for texts in (trained, tested))
+    rarity = sp.diags(rarity_of(trained))
+    known, asked = normalize(trained @ rarity), normalize(tested @ rarity)
     directions = TruncatedSVD(_DIRECTIONS, random_state=0).fit(known)
     places = [normalize(directions.transform(texts)) for texts in (known, asked)]
     found = KMeans(topics, n_init=10, random_state=0).fit(places[0])
@@ -172,7 +175,8 @@ def _class_margins(
     margins: np.ndarray = np.full(tested.shape[0], head.intercept_[0])
     for (_, of), ratio, part in zip(groups, own, np.split(head.coef_[0], len(groups)), strict=True):
         weights, squares = _in_bytes(part * ratio, 127), _in_bytes(ratio**2, 255)
-        margins += of * (tested @ weights) / np.sqrt(np.maximum(tested @ squares, 1e-9))
+        # A text of features that hardly tell anything has a length all the same: what one byte can tell from nothing.
+        margins += of * (tested @ weights) / np.sqrt(np.maximum(tested @ squares, max(max(ratio**2) / 255, 1e-9)))
     return margins
 
 
