@@ -104,7 +104,8 @@ class _Rows(dict[int, int]):
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
-        self._features = array("I", weights.keys)
+        self._features = array("I")
+        self._features.frombytes(weights.keys)
         if sys.byteorder == "big":
             self._features.byteswap()
         # Where features that begin alike begin: hashes are spread evenly, so little is left to search.
@@ -122,7 +123,7 @@ class _Rows(dict[int, int]):
             # Its bytes spread over lanes of two bytes.
             spread = bytearray(2 * lanes + 1)
             spread[-1] = 1
-            spread[:-1:2] = self._bytes[place * lanes : (place + 1) * lanes].translate(_PLUS_OFFSET)
+            spread[:-1:2] = bytes(self._bytes[place * lanes : (place + 1) * lanes]).translate(_PLUS_OFFSET)
             row = int.from_bytes(spread, "little")
         self[feature] = row
         return row

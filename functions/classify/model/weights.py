@@ -20,6 +20,7 @@ MAGIC = b"PRW1"
 FEATURES = 1
 # No file of ours comes near: whoever puts another in its place does not fill the memory.
 LARGEST = 40_000_000
+_PIECE = 65_536
 
 
 class WeightsInvalid(BundleInvalid):
@@ -28,12 +29,15 @@ class WeightsInvalid(BundleInvalid):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`header` as it was written; `keys` and `rows` as bytes; `hash` names the file: 64 hex digits of its content."""
+    """`header` as it was written; `keys` and `rows`, signed bytes; `hash` names the file: 64 hex digits of its content.
+
+    Both are views of what was read: copies would take as much memory again.
+    """
 
     hash: str
     header: dict[str, Any]
-    keys: bytes
-    rows: bytes
+    keys: memoryview
+    rows: memoryview
 
     @property
     def lanes(self) -> list[str]:
@@ -53,7 +57,7 @@ def read_weights(document: bytes) -> Weights:
     """Parse a file of weights; `WeightsInvalid` says what is wrong with it."""
     if document[: len(MAGIC)] != MAGIC:
         raise WeightsInvalid("weights: not a file of weights")
-    rest = document[len(MAGIC) + 32 :]
+    rest = memoryview(document)[len(MAGIC) + 32 :]
     if sha256(rest).digest() != document[len(MAGIC) : len(MAGIC) + 32]:
         raise WeightsInvalid("weights: cut short or altered")
     header, body = _parts(rest)
@@ -62,7 +66,8 @@ def read_weights(document: bytes) -> Weights:
     count, lanes = header["count"], len(header["lanes"])
     if len(body) != count * (4 + lanes):
         raise WeightsInvalid("weights: not as many rows as the header says")
-    return Weights(weights_hash(document), header, body[: 4 * count], body[4 * count :])
+    read = memoryview(body)
+    return Weights(weights_hash(document), header, read[: 4 * count], read[4 * count :])
 
 
 def weights_hash(document: bytes) -> str:
@@ -70,14 +75,19 @@ def weights_hash(document: bytes) -> str:
     return sha256(document).hexdigest()
 
 
-def _parts(rest: bytes) -> tuple[dict[str, Any], bytes]:
+def _parts(rest: memoryview) -> tuple[dict[str, Any], bytearray]:
     size = int.from_bytes(rest[:4], "little")
     try:
-        header = json.loads(rest[4 : 4 + size])
-        inflater = zlib.decompressobj()
-        body = inflater.decompress(rest[4 + size :], LARGEST)
+        return json.loads(bytes(rest[4 : 4 + size])), _inflated(rest[4 + size :])
     except (ValueError, zlib.error) as error:
         raise WeightsInvalid(f"weights: {type(error).__name__}") from None
-    if inflater.unconsumed_tail:
-        raise WeightsInvalid(f"weights: more than {LARGEST} bytes")
-    return header, body
+
+
+def _inflated(compressed: memoryview) -> bytearray:
+    """Piece by piece: all at once zlib takes twice what comes out."""
+    inflater, body = zlib.decompressobj(), bytearray()
+    for start in range(0, len(compressed), _PIECE):
+        body += inflater.decompress(compressed[start : start + _PIECE], LARGEST + 1 - len(body))
+        if len(body) > LARGEST:
+            raise WeightsInvalid(f"weights: more than {LARGEST} bytes")
+    return body
