@@ -147,8 +147,8 @@ def test_artifact_is_at_most_300_kb_zipped_beside_the_models_weights(
 ) -> None:
     weights = sum(path.stat().st_size for path in artifacts[name].rglob("*.weights"))
     assert (weights > 0) == (name == "classify")
-    # Learnt from five times the messages, weights quadrupled; what bounds them is what reading them may cost, at most 10 MB of it.
-    assert weights <= 6000 * KB
+    # At most 10 MB are allowed; loading in a tenth of a second bounds them sooner, and this takes nine hundredths.
+    assert weights <= 8000 * KB
     assert zipped_size(shipped[name]) - weights <= 300 * KB
     assert zipped_size(artifacts[name]) - weights <= 300 * KB, "where no interpreter is found"
 
