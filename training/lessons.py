@@ -4,7 +4,7 @@ Beside tens of thousands of authored messages a few hundred corrections would ch
 only be learnt by heart. So what the model says stands, and regressions of the corrections' own start from it, over the same n-grams and
 concepts: a correction tells something of words that the lists hold to mean the same as its words.
 How strong they are is chosen axis by axis on corrections left out; an axis on which they do not clearly help there stays as it was.
-All is linear, so additions go into the weights of the file: reading a message is as it was.
+What is added has columns of its own in the file, behind those of the lanes: it is not for the network to weigh.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FOLDS = 5
 class Ground:
     """What additions build on: a file of weights, and of the messages that it was made of what they say of n-grams.
 
-    `keys` and `weights` (`float[keys, lanes]`) by kind of features; `rarity` by n-gram.
+    The weights have learnt from no corrections yet. `keys` and `lanes` (`float[keys, lanes]`) by kind of features; `rarity` by n-gram.
     """
 
     weights: Weights
@@ -67,8 +67,10 @@ class Learnt:
 
 
 def ground_of(document: bytes, rows: Sequence[Row]) -> Ground:
-    """The ground for a file of weights that was made of these messages."""
+    """The ground for a file of weights that was made of these messages; `ValueError` for one that has learnt from corrections."""
     weights = read_weights(document)
+    if weights.added:
+        raise ValueError("these weights have learnt from corrections: what they know by heart cannot be asked of them")
     table = np.frombuffer(weights.rows, np.int8).reshape(-1, len(LANES))
     seen = {key for row in rows for key in row.features.ngrams}
     keys = np.frombuffer(weights.keys, "<u4")
@@ -89,7 +91,7 @@ def ground_of(document: bytes, rows: Sequence[Row]) -> Ground:
 def taught(ground: Ground, corrected: Sequence[Row], library: Library) -> Learnt:
     """Weights that have learnt from corrections."""
     with threadpool_limits(1):
-        space = _Space(_grown(ground, corrected), corrected)
+        space = _Space(ground, corrected)
         fold = _folds(corrected)
         strengths: dict[str, float] = {}
         for axis, cases, places in _axes(space, corrected, library):
@@ -119,13 +121,14 @@ def _grown(ground: Ground, corrected: Sequence[Row]) -> Ground:
 class _Space:
     """Corrections as points whose nearness is the likeness of what they say, and what is learnt there as weights of features."""
 
-    def __init__(self, ground: Ground, corrected: Sequence[Row]) -> None:
-        self.ground = ground
+    def __init__(self, shipped: Ground, corrected: Sequence[Row]) -> None:
+        self.ground = ground = _grown(shipped, corrected)
+        self._shipped = {kind: len(keys) for kind, keys in shipped.keys.items()}
         ngrams, concepts = (matrix(corrected, kind, ground.keys[kind]) for kind in ("ngrams", "concepts"))
-        header = ground.weights.header
-        margins = ngrams @ ground.lanes["ngrams"] + concepts @ ground.lanes["concepts"] + np.array(header["bias"])
-        self.slopes = np.array(header["slopes"])
-        self.logits = margins * self.slopes + np.array(header["offsets"])
+        margins = sum(points @ ground.lanes[kind] for kind, points in (("ngrams", ngrams), ("concepts", concepts)))
+        self._bias = np.array(ground.weights.header["bias"])
+        model = Model(ground.weights)
+        self.logits = np.array([model.logits(line) for line in (margins + self._bias).tolist()])
         weighed = ngrams @ sp.diags(ground.rarity)
         self._kinds = {"ngrams": weighed, "concepts": concepts}
         squares = {
@@ -138,24 +141,35 @@ class _Space:
         kept = spread > 1e-6 * spread.max()
         self.directions = turned[:, kept] * np.sqrt(spread[kept])
         self._back = turned[:, kept] / np.sqrt(spread[kept])
-        self.lanes = {kind: of_kind.copy() for kind, of_kind in ground.lanes.items()}
-        self.bias = np.array(header["bias"])
+        self._added = {kind: np.zeros_like(of_kind) for kind, of_kind in ground.lanes.items()}
+        self._added_bias = np.zeros(len(LANES))
+        self._changed: list[int] = []
 
     def add(self, axis: str, strength: float, made: Addition) -> None:
         """An addition to an axis' logits, as weights of its features."""
         lanes = lanes_of(axis)
-        slopes = np.where(np.abs(self.slopes[lanes]) > 1e-6, self.slopes[lanes], 1.0)
-        points = np.sqrt(strength) * (self._back @ made.weights) / slopes
+        points = np.sqrt(strength) * (self._back @ made.weights)
         of = {kind: share * (self._kinds[kind].T @ points) for kind, share in self._shares.items()}
-        self.lanes["ngrams"][:, lanes] += self.ground.rarity[:, None] * of["ngrams"]
-        self.lanes["concepts"][:, lanes] += of["concepts"]
-        self.bias[lanes] += made.bias / slopes
+        self._added["ngrams"][:, lanes] += self.ground.rarity[:, None] * of["ngrams"]
+        self._added["concepts"][:, lanes] += of["concepts"]
+        self._added_bias[lanes] += made.bias
+        self._changed += lanes
 
     def document(self, corrections: int, strengths: dict[str, float]) -> bytes:
         """The file of weights."""
-        header = self.ground.weights.header
+        header, changed = self.ground.weights.header, sorted(self._changed)
         made_of: dict[str, Any] = header["made_of"] | {"corrections": corrections, "axes": strengths}
-        return dumped(header | {"made_of": made_of}, self.bias, {k: (self.ground.keys[k], w) for k, w in self.lanes.items()})
+        columns = {kind: np.hstack([lanes, self._added[kind][:, changed]]) for kind, lanes in self.ground.lanes.items()}
+        return dumped(
+            header | {"made_of": made_of, "added": [LANES[lane] for lane in changed]},
+            np.concatenate([self._bias, self._added_bias[changed]]),
+            {kind: self._with_a_say(kind, weights) for kind, weights in columns.items()},
+        )
+
+    def _with_a_say(self, kind: str, columns: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """Without what only corrections speak of and says nothing: it would but make less of the features beside it."""
+        kept = np.flatnonzero(columns.any(axis=1) | (np.arange(len(columns)) < self._shipped[kind]))
+        return [self.ground.keys[kind][place] for place in kept], columns[kept]
 
 
 def _axes(space: _Space, corrected: Sequence[Row], library: Library) -> Iterator[tuple[str, Cases, np.ndarray]]:

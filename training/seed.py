@@ -4,7 +4,9 @@
     C|logistics,refund|u|-||legal_media|h,lang=mixed|the message; it may hold | and \\n
 
 The fields: business, content, urgency (u, n), sentiment (+, -, 0), spam, risk, flags (h wants_human, o opt_out, lang=xx), text. An `@`
-line holds for the lines below it. docs/judgement.md explains what the labels mean.
+line holds for the lines below it. docs/judgement.md explains what the labels mean. Messages in `zh_…` files are Chinese and in `en_…`
+files English, unless their flags say something else. Files `zh_inbox_…` and `en_inbox_…` hold messages as an ordinary brand's inbox gets
+them; what is in the others was often written to be hard.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ BUSINESS = {
 _SENTIMENT = {"+": "positive", "-": "negative", "0": "neutral"}
 _URGENCY = {"u": "urgent", "n": "normal"}
 _FLAG = re.compile(r"h|o|lang=[a-z]{2}|lang=mixed")
+_ORDINARY = re.compile(r"[a-z]{2}_inbox_")
 _BLOCK = re.compile(r"@ industry=([a-z0-9-]+) style=([a-z0-9-]+)")
 
 EVERY_AXIS = frozenset(("business", "content", "urgency", "sentiment", "spam", "risk", "wants_human", "opt_out"))
@@ -37,8 +40,8 @@ class SeedInvalid(Exception):
 class Example:
     """A labelled message. `industry` and `style` (one imagined author's) are what an evaluation leaves out; `where` is file:line.
 
-    `axes` names what the source says something about; on other axes nothing is learnt from it. `misspelt`: another example with
-    wrong characters, to learn from and not to measure by.
+    `ordinary`: written as an ordinary inbox gets them. `axes` names what the source says something about; on other axes nothing is learnt
+    from it. `misspelt`: another example with wrong characters, to learn from and not to measure by.
     """
 
     text: str
@@ -54,6 +57,7 @@ class Example:
     industry: str = ""
     style: str = ""
     where: str = ""
+    ordinary: bool = False
     axes: frozenset[str] = EVERY_AXIS
     misspelt: bool = False
 
@@ -116,6 +120,7 @@ def _example(line: str, where: str, block: tuple[str, str], language: str) -> Ex
         industry=block[0],
         style=block[1],
         where=where,
+        ordinary=_ORDINARY.match(where) is not None,
     )
     _agrees(example)
     return example

@@ -11,7 +11,7 @@ import numpy as np
 from functions.classify.judging import NOISE_RULE, claims_of
 from functions.classify.model.weights import dump_weights
 from functions.classify.weighing import ADDED_UP
-from training.calibration import Calibration, calibrate
+from training.calibration import Calibration, settled
 from training.corpus import Library, Row
 from training.heads import FEATURES, KINDS, Heads, fit, out_of_fold
 from training.labels import LANES, says
@@ -37,7 +37,7 @@ def weights_of(
     examples = [rows[place].example for place in whole]
     unseen = {kind: of_kind[whole] for kind, of_kind in margins.items()}
     shares = shares_of(unseen, examples)
-    calibration = calibrate(mixed(unseen, shares), examples)
+    calibration = settled(mixed(unseen, shares), examples, [folds[place] for place in whole])
     written = [row for row in rows if not row.example.misspelt]
     return packed(fit(rows), shares, calibration, library, trusted(written, library), made_of=made_of)
 
@@ -80,6 +80,8 @@ def packed(
         "concepts": library.concepts,
         "made_of": made_of,
     }
+    if calibration.network is not None:
+        header["network"] = calibration.network.header()
     lanes = {
         features: (
             heads[features].keys,
@@ -91,7 +93,7 @@ def packed(
 
 
 def dumped(header: dict[str, Any], bias: Any, lanes: dict[str, tuple[list[int], Any]]) -> bytes:
-    """The file for a header, a bias a lane, and by kind of features their keys and weights, `float[keys, lanes]`."""
+    """The file for a header, a bias a column, and by kind of features their keys and weights, `float[keys, columns]`."""
     scales: dict[str, list[float]] = {}
     table: dict[int, np.ndarray] = {}
     for features, (keys, weights) in lanes.items():
@@ -101,7 +103,7 @@ def dumped(header: dict[str, Any], bias: Any, lanes: dict[str, tuple[list[int], 
             # N-grams' and concepts' hashes meet about once in a hundred thousand; who comes first keeps the row.
             table.setdefault(key, row)
     known = sorted(table)
-    rows = np.stack([table[key] for key in known]) if known else np.zeros((0, len(LANES)), np.int8)
+    rows = np.stack([table[key] for key in known]) if known else np.zeros((0, len(bias)), np.int8)
     whole = header | {"bias": _plain(bias), "scales": scales, "count": len(known)}
     return dump_weights(whole, np.array(known, "<u4").tobytes(), rows.tobytes())
 

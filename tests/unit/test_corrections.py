@@ -15,8 +15,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed (requiremen
 from typer.testing import CliRunner
 
 from functions.classify.model.opinion import Model
-from functions.classify.model.scoring import Scorer
-from functions.classify.model.weights import read_weights
+from functions.classify.model.weights import dump_weights, read_weights
 from infra.cli.app import app
 from infra.judgement.figures import AXES
 from training import additions, corrections, lessons, worth
@@ -26,7 +25,9 @@ from training.calibration import lanes_of, shares
 from training.corpus import Row, library
 from training.corrections import CorrectionsInvalid, enough, figures, read_corrections, refit
 from training.evaluation import headline, interval, pairs_of
+from training.labels import LANES
 from training.lessons import ground_of, taught
+from training.network import Network
 from training.seed import Example, read_folder
 from training.shipping import weights_of
 from training.splits import by_style, folds
@@ -50,7 +51,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 def corrected() -> str:
     rows = [{"text": text, "business": "appointment", "content": []} for text in TEXTS]
-    rows += [{"text": text, "business": "complaint", "content": ["refund"]} for text in OTHERS]
+    rows += [{"text": text, "business": "suggestion", "content": ["refund"]} for text in OTHERS]
     return "\n".join(json.dumps(row) for row in rows)
 
 
@@ -101,11 +102,19 @@ def few_weights() -> bytes:
     return weights_of(FEW, split, LIBRARY, made_of={"authored": len(FEW)})
 
 
-def lanes_of_axis(document: bytes, axis: str) -> dict[int, bytes]:
+def columns_of(document: bytes) -> dict[int, bytes]:
+    """What each feature counts for in the lanes, without what corrections add."""
     weights = read_weights(document)
-    places = [place for place, lane in enumerate(weights.lanes) if lane.startswith(f"{axis}.")]
-    rows = np.frombuffer(weights.rows, np.int8).reshape(-1, len(weights.lanes))[:, places]
+    rows = np.frombuffer(weights.rows, np.int8).reshape(-1, len(weights.lanes) + len(weights.added))[:, : len(weights.lanes)]
     return {int(key): row.tobytes() for key, row in zip(np.frombuffer(weights.keys, "<u4"), rows, strict=True)}
+
+
+def with_network(document: bytes) -> bytes:
+    """The file with a network of random weights over its lanes."""
+    weights, chance, lanes = read_weights(document), np.random.default_rng(2), len(LANES)
+    shapes = ((2 * lanes, 5), (5,), (5, lanes), (lanes,))
+    over = Network(*(chance.normal(0, 0.3, shape) for shape in shapes))
+    return dump_weights(weights.header | {"network": over.header()}, bytes(weights.keys), bytes(weights.rows))
 
 
 def test_corrections_teach_what_nobody_wrote_of(tmp_path: Path, few_weights: bytes) -> None:
@@ -120,13 +129,48 @@ def test_corrections_teach_what_nobody_wrote_of(tmp_path: Path, few_weights: byt
     assert set(made_of["axes"]) == {"business", "content"}
 
 
-def test_an_axis_that_nobody_spoke_of_stays_as_it_was(tmp_path: Path, few_weights: bytes) -> None:
+def test_what_is_learnt_is_added_and_an_axis_that_nobody_spoke_of_stays_as_it_was(tmp_path: Path, few_weights: bytes) -> None:
+    """Under a network too, which has no say in what is added."""
+    before = with_network(few_weights)
     rows = LIBRARY.rows(read_corrections(written(tmp_path, "c.jsonl", corrected())))
-    after = taught(ground_of(few_weights, FEW), rows, LIBRARY).document
-    for axis in ("sentiment", "spam", "urgency", "risk"):
-        known, changed = lanes_of_axis(few_weights, axis), lanes_of_axis(after, axis)
-        assert {key: changed[key] for key in known} == known, axis
-    assert lanes_of_axis(after, "business") != lanes_of_axis(few_weights, "business")
+    after = taught(ground_of(before, FEW), rows, LIBRARY).document
+    known, changed = columns_of(before), columns_of(after)
+    assert {key: changed[key] for key in known} == known
+    assert not any(any(row) for key, row in changed.items() if key not in known)
+    added = read_weights(after).added
+    assert added == [lane for lane in LANES if lane.startswith(("business.", "content."))]
+    ours, theirs = Model(read_weights(before)), Model(read_weights(after))
+    # Messages of which every feature is known to both: the same share of their n-grams counts.
+    old = [row for row in FEW if not {*row.features.ngrams, *row.features.concepts} & (changed.keys() - known.keys())]
+    assert len(old) > 50
+    for row in old:
+        margins = theirs.scorer.margins(row.features)
+        more = dict(zip(added, margins[len(LANES) :], strict=True))
+        logits = zip(LANES, ours.logits(ours.scorer.margins(row.features)), theirs.logits(margins), strict=True)
+        for lane, was, now in logits:
+            assert now == pytest.approx(was + more.get(lane, 0.0)), lane
+
+
+def test_what_is_learnt_begins_at_what_the_function_would_say(tmp_path: Path, few_weights: bytes) -> None:
+    rows = [row for row in FEW if row.features.ngrams][:60]
+    for document in (few_weights, with_network(few_weights)):
+        model, space = Model(read_weights(document)), lessons._Space(ground_of(document, FEW), rows)
+        known = [model.logits(model.scorer.margins(row.features)) for row in rows]
+        # No n-gram of theirs is new: each is known of itself.
+        assert space.logits == pytest.approx(np.array(known), abs=1e-6)
+
+
+def test_where_nothing_is_learnt_nothing_is_written_but_that(few_weights: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lessons, "OTHERWISE", 1000)
+    after = read_weights(taught(ground_of(few_weights, FEW), LIBRARY.rows(read_lines(corrected())), LIBRARY).document)
+    before = read_weights(few_weights)
+    assert (after.added, bytes(after.keys), bytes(after.rows)) == ([], bytes(before.keys), bytes(before.rows))
+
+
+def test_weights_that_have_learnt_are_no_ground_to_learn_on(few_weights: bytes) -> None:
+    learnt = taught(ground_of(few_weights, FEW), LIBRARY.rows(read_lines(corrected())), LIBRARY).document
+    with pytest.raises(ValueError, match="have learnt from corrections"):
+        ground_of(learnt, FEW)
 
 
 def test_of_very_many_corrections_the_directions_are_bounded(
@@ -154,9 +198,8 @@ def test_labels_that_are_as_likely_as_the_model_says_teach_next_to_nothing(few_w
 
 def as_told(document: bytes, seed: int) -> list[Row]:
     """Messages with what a die said of their business, each side as likely as the model holds it to be."""
-    chance, weights, lanes = np.random.default_rng(seed), read_weights(document), lanes_of("business")
-    scorer = Scorer(weights)
-    said = np.array([scorer.margins(row.features) for row in FEW[:120]]) * weights.header["slopes"] + weights.header["offsets"]
+    chance, model, lanes = np.random.default_rng(seed), Model(read_weights(document)), lanes_of("business")
+    said = np.array([model.logits(model.scorer.margins(row.features)) for row in FEW[:120]])
     drawn = [chance.choice(AXES["business"], p=likely) for likely in shares(said[:, lanes])]
     return [
         replace(row, example=replace(row.example, business=str(value), axes=frozenset({"business"})))

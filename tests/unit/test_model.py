@@ -35,6 +35,7 @@ def tiny(rows: dict[int, list[int]], **header: Any) -> bytes:
     lanes = [f"content.x{place}" for place in range(len(next(iter(rows.values()))))]
     known: dict[str, Any] = {"lanes": lanes, "count": len(rows), "bias": [0.0] * len(lanes), "concepts": {}}
     known["scales"] = {kind: [1.0] * len(lanes) for kind in ("ngrams", "concepts")}
+    known["slopes"], known["offsets"] = [1.0] * len(lanes), [0.0] * len(lanes)
     keys = b"".join(key.to_bytes(4, "little") for key in sorted(rows))
     body = b"".join(bytes(value & 0xFF for value in rows[key]) for key in sorted(rows))
     return dump_weights(known | header, keys, body)
@@ -179,13 +180,66 @@ def test_features_that_nobody_has_seen_count_for_nothing() -> None:
     assert scorer.margins(Features({1, 2, 7}, set())) == [5.0]
 
 
+def test_what_corrections_add_has_columns_of_its_own_behind_the_lanes() -> None:
+    scales = {"ngrams": [1.0, 1.0, 1.0], "concepts": [2.0, 3.0, 4.0]}
+    lanes = ["content.a", "content.b"]
+    weights = read_weights(tiny({7: [5, -2, 9]}, lanes=lanes, added=["content.b"], scales=scales, slopes=[1.0, 10.0]))
+    scorer = Scorer(weights)
+    assert (weights.lanes, weights.added, scorer.lanes) == (lanes, ["content.b"], lanes)
+    assert scorer.margins(Features({7}, set())) == [5.0, -2.0, 9.0]
+    # A lane's own weight counts by its slope, what is added as it is.
+    assert [scorer.worth("ngrams", 7, lane) for lane in (*lanes, "content.c")] == [5, -20 + 9, 0]
+    assert [scorer.worth("concepts", 7, lane) for lane in lanes] == [10, -60 + 36]
+    with pytest.raises(WeightsInvalid, match="not as many rows"):
+        read_weights(tiny({7: [5, -2, 9]}, lanes=lanes))
+
+
+def test_weights_whose_parts_do_not_fit_together_are_refused_as_a_whole() -> None:
+    fitting: dict[str, Any] = {"favour": {}, "bars": {}, "rules": {}}
+    network = {
+        "inner": [[1, 2]] * 4, "inner_bias": [0, 0], "outer": [[3, 4]] * 2, "scales": [1.0, 1.0], "bias": [0.0, 0.0],
+    }  # fmt: skip
+    Model(read_weights(tiny({7: [1, 2]}, network=network, **fitting)))
+    broken: tuple[dict[str, Any], ...] = (
+        {"inner": [[1, 2]] * 3}, {"inner": [[1, 2]] * 3 + [[1]]}, {"outer": [[3, 4]]}, {"outer": [[3, 40_000]] * 2},
+        {"inner": [[1, -40_000]] * 4}, {"inner_bias": [0, 2**63]}, {"inner": [[1, 0.5]] * 4}, {"scales": [1.0]}, {"bias": []},
+        {"inner": [[]] * 4, "inner_bias": [], "outer": []},
+    )  # fmt: skip
+    for wrong in broken:
+        with pytest.raises(WeightsInvalid, match="the network"):
+            Model(read_weights(tiny({7: [1, 2]}, network=network | wrong, **fitting)))
+    for unfit in ({"slopes": [1.0]}, {"offsets": [0.0] * 3}):
+        with pytest.raises(WeightsInvalid, match="no slope and offset"):
+            Model(read_weights(tiny({7: [1, 2]}, **fitting | unfit)))
+    lanes: dict[str, Any] = {"lanes": ["content.a", "content.b"], "slopes": [1.0, 1.0], "offsets": [0.0, 0.0]}
+    with pytest.raises(WeightsInvalid, match="added to what is none"):
+        Model(read_weights(tiny({7: [1, 2, 3]}, added=["content.c"], **lanes, **fitting)))
+
+
+def test_numbers_that_are_not_one_a_column_are_no_logits() -> None:
+    lanes = len(MODEL.scorer.lanes)
+    assert len(MODEL.logits([0.0] * lanes)) == lanes
+    for wrong in (lanes - 8, lanes + 1):
+        with pytest.raises(ValueError, match="zip"):
+            MODEL.logits([0.0] * wrong)
+
+
+def test_a_file_of_before_networks_is_read_as_it_was() -> None:
+    document = tiny({7: [1, 2]})
+    assert document.startswith(b"PRW2")
+    read = read_weights(b"PRW1" + document[4:])
+    assert (read.lanes, read.added, bytes(read.rows)) == (["content.x0", "content.x1"], [], b"\x01\x02")
+    with pytest.raises(WeightsInvalid, match="not a file of weights"):
+        read_weights(b"PRW3" + document[4:])
+
+
 def test_what_was_met_is_kept_and_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "_KEPT", 500)
     scorer = Scorer(read_weights(tiny({7: [5], 2**32 - 1: [-3]})))
     for start in range(0, 10_000, 100):
         scorer.margins(Features(set(range(start, start + 100)), {2**32 - 1}))
         assert len(scorer._rows) <= 501
-    assert (scorer.weight(7, 0), scorer.weight(2**32 - 1, 0), scorer.weight(8, 0)) == (5, -3, 0)
+    assert [scorer.worth("ngrams", feature, "content.x0") for feature in (7, 2**32 - 1, 8)] == [5, -3, 0]
 
 
 @given(
@@ -196,7 +250,7 @@ def test_each_feature_is_found_and_no_other(known: dict[int, int], asked: set[in
     scorer = Scorer(read_weights(tiny({feature: [weight] for feature, weight in known.items()})))
     near = {feature + by for feature in known for by in (-1, 1) if 0 <= feature + by < 2**32}
     for feature in {*known, *asked, *near, 0, 2**32 - 1}:
-        assert scorer.weight(feature, 0) == known.get(feature, 0)
+        assert scorer.worth("ngrams", feature, "content.x0") == known.get(feature, 0)
         assert scorer.margins(Features({feature}, set())) == [known.get(feature, 0)]
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from functions.common.folding import fold
 from training.corpus import ConceptsInvalid, read_concepts
-from training.seed import SeedInvalid, read_file, read_folder
+from training.seed import FOLDER, SeedInvalid, read_file, read_folder
 
+HELD_OUT, DEVELOPMENT = (FOLDER.parent / name for name in ("held_out", "development"))
 BLOCK = "@ industry=restaurant style=young-slang\n"
 
 
@@ -30,6 +32,18 @@ def test_a_line_gives_every_axis_and_where_it_stands(tmp_path: Path) -> None:
     assert (found.risk, found.wants_human, found.opt_out, found.language) == (("money", "legal_media"), True, False, "mixed")
     assert (found.industry, found.style, found.where) == ("restaurant", "young-slang", "zh_some.txt:4")
     assert found.text == "再不退款 | 我就打12315\n听到没"
+
+
+def test_its_file_says_whether_a_message_is_ordinary_and_in_which_language(tmp_path: Path) -> None:
+    for name in ("zh_inbox_1.txt", "en_inbox_1.txt", "en_hard_inbox_1.txt"):
+        (tmp_path / name).write_text(BLOCK + "E||n|0||||hi\n", encoding="utf-8")
+    found = {example.where: (example.ordinary, example.language) for example in read_folder(tmp_path)}
+    assert found == {
+        "zh_inbox_1.txt:2": (True, "zh"),
+        "en_inbox_1.txt:2": (True, "en"),
+        "en_hard_inbox_1.txt:2": (False, "en"),
+    }
+    assert 0.1 < sum(example.ordinary for example in read_folder()) / len(read_folder()) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -71,3 +85,15 @@ def test_a_list_of_concepts_that_stands_twice_is_told_by_line() -> None:
     assert read_concepts(["# note", "", "book: 预约, book"]) == {"book": ["预约", "book"]}
     with pytest.raises(ConceptsInvalid, match=r"concepts\.txt:2"):
         read_concepts(["book: 预约", "book: 预订"])
+
+
+def test_no_message_that_is_measured_or_chosen_by_is_learnt_from() -> None:
+    learnt = {letters(example.text) for example in read_folder()}
+    for folder in (HELD_OUT, DEVELOPMENT):
+        asked = read_folder(folder)
+        assert len(asked) > 1000
+        assert [example.where for example in asked if letters(example.text) in learnt] == []
+
+
+def letters(text: str) -> str:
+    return "".join(filter(str.isalnum, fold(text).text)).lower() or text

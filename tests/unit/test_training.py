@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from functions.classify.model.opinion import Model
 from functions.classify.model.scoring import Scorer
 from functions.classify.model.weights import read_weights
-from training import heads, licensed
-from training.calibration import Calibration
+from training import evaluation, heads, licensed, shipping
+from training.calibration import Calibration, calibrate, logits
 from training.corpus import Row, library
 from training.evaluation import left_out
 from training.heads import KINDS, fit, ratios
@@ -25,6 +25,7 @@ from training.labels import LANES
 from training.misspelt import misspelt, with_misspelt
 from training.mixing import mixed, shares_of
 from training.neighbours import pairs
+from training.network import Network
 from training.seed import Example, read_folder
 from training.shipping import packed, weights_of
 from training.splits import by_industry, by_itself, by_style, folds
@@ -52,6 +53,40 @@ def test_little_is_lost_by_whole_numbers() -> None:
     assert np.abs(whole - exact).max() < 0.1 * np.abs(exact).max()
     business = [lane for lane, name in enumerate(LANES) if name.startswith("business.")]
     assert (whole[:, business].argmax(1) == exact[:, business].argmax(1)).mean() > 0.98
+
+
+def test_what_is_shipped_says_what_was_settled_with_its_network_too() -> None:
+    rows, lanes, chance = FEW[:80], len(LANES), np.random.default_rng(3)
+    heads, one = fit(rows), {kind: np.ones(len(LANES)) for kind in KINDS}
+    shapes = ((2 * lanes, 6), (6,), (6, lanes), (lanes,))
+    network = Network(*(chance.normal(0, 0.3, shape) for shape in shapes))
+    slopes, offsets = chance.uniform(0.5, 2, lanes), chance.normal(0, 1, lanes)
+    made = Calibration(slopes, offsets, {}, {"say.spam": 0.5, "beside.content": 0.0}, network)
+    model = Model(read_weights(packed(heads, one, made, LIBRARY, {}, made_of={})))
+    margins = np.array([model.scorer.margins(row.features) for row in rows])
+    told = np.array([model.logits(line) for line in margins.tolist()])
+    assert np.abs(told - logits(made, margins)).max() < 0.01
+    assert np.abs(told - logits(replace(made, network=None), margins)).max() > 0.5
+
+
+def test_what_was_left_out_together_is_left_out_together_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[tuple[list[str], list[int]]] = []
+
+    def noted(margins: np.ndarray, examples: list[Example], own: list[int]) -> Calibration:
+        handed.append(([example.where for example in examples], list(own)))
+        return calibrate(margins, examples)
+
+    monkeypatch.setattr(shipping, "settled", noted)
+    monkeypatch.setattr(evaluation, "settled", noted)
+    rows = FEW[:120]
+    split = folds([row.example for row in rows], by_style, 3)
+    where = {row.example.where: fold for row, fold in zip(rows, split, strict=True)}
+    weights_of(rows, split, LIBRARY, made_of={})
+    monkeypatch.setattr(evaluation, "folds", lambda examples, group: split)
+    left_out(rows, LIBRARY, by_style)
+    assert len(handed) == 4
+    assert all([where[name] for name in names] == own for names, own in handed)
+    assert [{*own} for _, own in handed[1:]] == [{1, 2}, {0, 2}, {0, 1}]
 
 
 @pytest.mark.parametrize("group", [by_style, by_industry])

@@ -25,10 +25,10 @@ def spans(scorer: Scorer, reading: Reading, label: str) -> tuple[Span, ...]:
     """The stretches of the message's masked text that speak most for `axis.value`; none for a label that has no lane."""
     if label not in scorer.lanes or len(reading.folded.text) > ngrams.LONGEST:
         return ()
-    lane, text = scorer.lanes.index(label), view(reading)
+    text = view(reading)
     credit = [0.0] * len(text)
     for kind, feature, start, end in _placed(scorer, text):
-        worth = scorer.weight(feature, lane) * scorer.scale(kind, lane)
+        worth = scorer.worth(kind, feature, label)
         for place in range(start, end) if worth > 0 else ():
             credit[place] += worth / (end - start)
     stretches = sorted(_stretches(text, credit), key=lambda stretch: -sum(credit[slice(*stretch)]))[:MOST_SPANS]

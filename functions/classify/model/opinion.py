@@ -1,8 +1,9 @@
 """What the model says of a message, in the words of the label sheet, each with a probability, and where it is not sure enough.
 
-Margins become probabilities by what was measured on messages that the heads had not seen: a slope and an offset a lane; the values of
-an axis of which there can be only one share one. `bars` are chosen there too: how probable a value must be to be said, and how probable
-what is said of an axis must be for the axis not to be `uncertain`.
+Margins become probabilities by what was measured on messages that the heads had not seen: a slope and an offset a lane, then what a
+network makes of all lanes together, then what corrections add; the values of an axis of which there can be only one share one. `bars`
+are chosen there too: how probable a value must be to be said, and how probable what is said of an axis must be for the axis not to be
+`uncertain`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass, field
 from math import exp
 from typing import Any
 
+from functions.classify.model.network import Network
 from functions.classify.model.scoring import Features, Scorer
-from functions.classify.model.weights import Weights
+from functions.classify.model.weights import Weights, WeightsInvalid
 from functions.common.errors import BundleInvalid
 
 # A lane's place, and the value of its axis that it stands for.
@@ -53,6 +55,11 @@ class Model:
         self.rules: dict[str, frozenset[str]] = {name: frozenset(labels) for name, labels in header["rules"].items()}
         self._slopes: list[float] = header["slopes"]
         self._offsets: list[float] = header["offsets"]
+        lanes = len(weights.lanes)
+        if not len(self._slopes) == len(self._offsets) == lanes or not set(weights.added) <= set(weights.lanes):
+            raise WeightsInvalid(f"weights: no slope and offset for each of {lanes} lanes, or something added to what is none")
+        self._network = Network(header["network"], lanes) if "network" in header else None
+        self._added = [weights.lanes.index(lane) for lane in weights.added]
         self._favour: dict[str, dict[str, float]] = {axis: {} for axis in SINGLE}
         for label, favour in header["favour"].items():
             axis, _, value = label.partition(".")
@@ -70,8 +77,8 @@ class Model:
         return self.judged(self.scorer.margins(features))
 
     def judged(self, margins: list[float]) -> Opinion:
-        """What one number a lane says."""
-        logits = self._logits(margins)
+        """What a scorer's numbers say."""
+        logits = self.logits(margins)
         values: dict[str, tuple[str, ...]] = {}
         scores: dict[str, float] = {}
         unsure: list[str] = []
@@ -86,15 +93,22 @@ class Model:
 
     def probabilities(self, margins: list[float]) -> dict[str, float]:
         """Every lane's probability, for whoever measures them."""
-        logits = self._logits(margins)
+        logits = self.logits(margins)
         known: dict[str, float] = {}
         for axis, lanes in self._axes.items():
             of_axis = _shares(lanes, logits) if axis in SINGLE else {value: _sigmoid(logits[place]) for place, value in lanes}
             known |= {f"{axis}.{value}": probability for value, probability in of_axis.items()}
         return known
 
-    def _logits(self, margins: list[float]) -> list[float]:
-        return [slope * margin + offset for slope, margin, offset in zip(self._slopes, margins, self._offsets, strict=True)]
+    def logits(self, margins: list[float]) -> list[float]:
+        """One logit a lane for a scorer's numbers, one a column."""
+        own = zip(self._slopes, margins[: len(self._slopes)], self._offsets, strict=True)
+        logits = [slope * margin + offset for slope, margin, offset in own]
+        if self._network is not None:
+            logits = self._network.logits(logits)
+        for lane, more in zip(self._added, margins[len(logits) :], strict=True):
+            logits[lane] += more
+        return logits
 
     def _of_axis(self, axis: str, lanes: list[Lane], logits: list[float]) -> tuple[dict[str, float], float]:
         """The values said with their probabilities, and how sure the least sure of these decisions is."""

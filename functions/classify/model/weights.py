@@ -1,8 +1,10 @@
 """A file of weights: read whole or refused, named by its hash.
 
-`PRW1`, the SHA-256 of all that follows, the length of the header as four bytes, the header (JSON), then compressed: the features'
-hashes (four bytes each, ascending), and for each a row of one signed byte a lane. Little-endian throughout. A file that is cut short,
-altered, or written by a version with other features is `WeightsInvalid`; nothing of it is used.
+`PRW2`, the SHA-256 of all that follows, the length of the header as four bytes, the header (JSON), then compressed: the features'
+hashes (four bytes each, ascending), and for each a row of one signed byte a column: one of each lane, then one of each lane to which
+corrections add (`added`). Little-endian throughout. Of files that begin with `PRW1` none has added columns or a network (`network`), and
+all else is the same. A file that is cut short, altered, or written by a version with other features is `WeightsInvalid`; nothing of it
+is used.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 from functions.common.errors import BundleInvalid
 
-MAGIC = b"PRW1"
+MAGIC, BEFORE = b"PRW2", b"PRW1"
 # Changed with whatever changes what a feature's hash stands for.
 FEATURES = 1
 # No file of ours comes near: whoever puts another in its place does not fill the memory.
@@ -45,6 +47,12 @@ class Weights:
         lanes: list[str] = self.header["lanes"]
         return lanes
 
+    @property
+    def added(self) -> list[str]:
+        """The lanes to which corrections add: each has a column more, behind those of the lanes."""
+        added: list[str] = self.header.get("added", [])
+        return added
+
 
 def dump_weights(header: dict[str, Any], keys: bytes, rows: bytes) -> bytes:
     """The file: the same bytes for the same weights."""
@@ -55,7 +63,7 @@ def dump_weights(header: dict[str, Any], keys: bytes, rows: bytes) -> bytes:
 
 def read_weights(document: bytes) -> Weights:
     """Parse a file of weights; `WeightsInvalid` says what is wrong with it."""
-    if document[: len(MAGIC)] != MAGIC:
+    if document[: len(MAGIC)] not in (MAGIC, BEFORE):
         raise WeightsInvalid("weights: not a file of weights")
     rest = memoryview(document)[len(MAGIC) + 32 :]
     if sha256(rest).digest() != document[len(MAGIC) : len(MAGIC) + 32]:
@@ -63,8 +71,8 @@ def read_weights(document: bytes) -> Weights:
     header, body = _parts(rest)
     if header.get("features") != FEATURES:
         raise WeightsInvalid(f"weights: made for features {header.get('features')}, and these are {FEATURES}")
-    count, lanes = header["count"], len(header["lanes"])
-    if len(body) != count * (4 + lanes):
+    count, columns = header["count"], len(header["lanes"]) + len(header.get("added", ()))
+    if len(body) != count * (4 + columns):
         raise WeightsInvalid("weights: not as many rows as the header says")
     read = memoryview(body)
     return Weights(weights_hash(document), header, read[: 4 * count], read[4 * count :])
